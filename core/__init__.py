@@ -1,0 +1,39 @@
+"""CNN Lab's library: train, keep, evaluate and explain small image networks. Needs no web page.
+
+The map, from the bottom up; each line may import only from the lines above it:
+
+    errors.py                 one tree of errors
+    files.py, machine.py      atomic files; what this machine is
+    data/                     data sets in memory, their cache and download, augmentation
+    models/                   the networks by name, and what each costs
+    recipes.py, config.py     TrainConfig: every knob of a run, filled in by a recipe
+    evaluation.py             accuracy, loss, confusion, every answer
+    training/                 fit: a config in, a stream of events out
+    checkpoints.py            weights and states on disk, hashed and committed by a manifest
+    metrics.py, runs.py       the run store: the only code that knows a run's files
+    loading.py                load_model
+    forecast.py               time and memory of a run before it starts
+    jobs.py                   the queue and its background thread
+    worker.py                 the child process of one run
+    __main__.py, cli/         python -m core train | evaluate | list | fetch
+
+In ten lines:
+
+    from core import data, training
+    from core.config import TrainConfig
+
+    config = TrainConfig(model="cnn", dataset="mnist-mini", recipe="quick", seed=0)
+    for event in training.fit(config):
+        print(event)
+"""
+
+import os
+
+# Threads that wait for each other sleep instead of spinning. On a shared machine, where a browser draws the curves on
+# the same cores, spinning threads keep the ones they wait for from running: training was up to 14 times slower. It has
+# to be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from core.loading import load_model
+
+__all__ = ["load_model"]

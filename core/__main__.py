@@ -1,0 +1,63 @@
+"""The command line: python -m core train | evaluate | list | fetch.
+
+Owns: the arguments. Each command's work is in `core/cli/`. An error of ours is printed and exits with 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import MISSING, fields
+
+from core import data, models, recipes
+from core.config import TrainConfig
+from core.errors import LabError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    from core.cli import commands
+
+    try:
+        return int(getattr(commands, options.command)(options))
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `python -m core list | head`
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="CNN Lab on the command line.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train a network; the page sees and steers it too"))
+    evaluate = commands.add_parser("evaluate", help="the test figures of a run, at its best weights")
+    evaluate.add_argument("run", help="the run's id")
+    evaluate.add_argument("--again", action="store_true", help="open the sealed test set once more, and count it")
+    evaluate.add_argument("--views", type=int, default=1, help="1, or 2 or 6 views of each image (never stored)")
+    fetch = commands.add_parser("fetch", help="download a data set, once")
+    fetch.add_argument("name", help=f"one of {', '.join(data.names())}")
+    commands.add_parser("list", help="all runs, the newest first")
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run that was paused or interrupted")
+    parser.add_argument("--config", metavar="FILE", help="a JSON file with knobs; those on the command line win")
+    parser.add_argument("--name", default="", help="a name for the run")
+    known = {"model": models.names(), "dataset": data.names(), "recipe": recipes.names()}
+    for spec in fields(TrainConfig):
+        choices = known.get(spec.name) or spec.metadata["choices"]
+        words = spec.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
+        words += f" (default {spec.default})" if spec.default not in (None, MISSING) else ""
+        flag = "--" + spec.name.replace("_", "-")
+        if spec.type == "bool":
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=words)
+        else:
+            kind = {"int": int, "float": float, "str": str}[str(spec.type)]
+            parser.add_argument(flag, type=kind, help=words.replace("%", "%%"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

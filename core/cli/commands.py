@@ -1,0 +1,139 @@
+"""The commands: each takes the parsed arguments, prints, and returns an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from core import data
+from core.cli.progress import ProgressLine
+from core.config import TrainConfig
+from core.errors import ConfigError, RunError
+from core.runs import RESUMABLE, Run, RunStore
+
+if TYPE_CHECKING:
+    from core.training import Event
+
+EXIT_CODES = {"finished": 0, "stopped": 0, "paused": 0, "interrupted": 130}
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train a new run, or go on with one, in this process; Ctrl-C stores its state and leaves."""
+    run = _run_to_train(options)
+    print(f"Run {run.id}: {run.name}")
+    line = ProgressLine()
+    line.show(0.0, "loading")
+    from core.worker import Control, work
+
+    control = Control(run)
+    signal.signal(signal.SIGINT, lambda *_: control.server_has_gone.set())
+    signal.signal(signal.SIGTERM, lambda *_: control.server_has_gone.set())
+    try:
+        state = work(run, control=control, told=lambda event: _tell(run, event, line))
+    except Timeout:
+        raise RunError(f"Another process works on run {run.id} just now. Pause it first.") from None
+    line.close()
+    return _report(run, state)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Print a run's test figures; opens the sealed test set when that never happened, or when told to."""
+    run = RunStore().get(options.run)
+    figures = run.test()
+    if figures is None or options.again or options.views != 1:
+        from core.evaluation import evaluate as evaluate_split
+        from core.loading import load_model
+
+        dataset = data.load(run.config.dataset)
+        result = evaluate_split(load_model(run), dataset.test, views=options.views)
+        if options.views != 1:
+            print(f"accuracy {result.accuracy:.4f}   loss {result.loss:.4f}   {options.views} views")
+            return 0
+        figures = run.save_test(result, dataset.fingerprint)
+    print(
+        f"accuracy {figures['accuracy']:.4f}   loss {figures['loss']:.4f}   {figures['images']} test images, "
+        f"opened {len(figures['opened'])} times"
+    )
+    return 0
+
+
+def list(options: argparse.Namespace) -> int:
+    """Print a line for each run."""
+    runs = RunStore().list()
+    if not runs:
+        print("No runs yet. Start one: python -m core train")
+    for run in runs:
+        status = run.status()
+        test = run.test()
+        accuracy = f"test {test['accuracy']:.4f}" if test else ""
+        print(f"{run.id:24} {status.state:12} epoch {status.epoch:4} {accuracy:12} {run.name}")
+    return 0
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Download a data set unless it is here already."""
+    line = ProgressLine()
+
+    def show(done: int, total: int) -> None:
+        line.show(done / max(1, total), f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    path = data.fetch(options.name, progress=show)
+    line.close()
+    print(f"{options.name} is in {path}")
+    return 0
+
+
+def _run_to_train(options: argparse.Namespace) -> Run:
+    store = RunStore()
+    if options.resume:
+        run = store.get(options.resume)
+        state = run.status().state
+        if state not in RESUMABLE:
+            raise RunError(f"Run {run.id} is {state}; only a run that is {' or '.join(RESUMABLE)} can be resumed.")
+        run.say("run")
+        return run
+    return store.create(_config(options), options.name, state="paused")  # not queued: it is trained right here
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    names = [spec.name for spec in fields(TrainConfig)]
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if not options.config:
+        return TrainConfig.from_dict(given)
+    try:
+        text = Path(options.config).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The config file can't be read: {error}. Give the path of a JSON file.") from None
+    return TrainConfig.from_json(text, **given)
+
+
+def _tell(run: Run, event: Event, line: ProgressLine) -> None:
+    from core.training import Epoch, Step
+
+    if isinstance(event, Step):
+        words = f"loss {event.loss:.3f}  accuracy {event.accuracy:.3f}  {event.images_per_second:,.0f} images/s"
+        line.show(event.epoch / run.config.epochs, f"epoch {event.epoch:.1f}/{run.config.epochs}  {words}")
+    elif isinstance(event, Epoch):
+        line.close()
+        best = "  best so far" if event.best else ""
+        print(
+            f"epoch {event.epoch:3}  train loss {event.train_loss:.4f} accuracy {event.train_accuracy:.4f}"
+            f"  validation loss {event.val_loss:.4f} accuracy {event.val_accuracy:.4f}  {event.seconds:.1f} s{best}"
+        )
+
+
+def _report(run: Run, state: str) -> int:
+    status, test = run.status(), run.test()
+    if state in RESUMABLE and state != "failed":
+        print(f"{status.reason} Go on with: python -m core train --resume {run.id}")
+    elif status.reason:
+        print(f"{state}: {status.reason}", file=sys.stderr if state not in EXIT_CODES else sys.stdout)
+    if test:
+        print(f"test accuracy {test['accuracy']:.4f} (loss {test['loss']:.4f}, {test['images']} images)")
+    return EXIT_CODES.get(state, 2)

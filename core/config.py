@@ -1,0 +1,176 @@
+"""TrainConfig: every knob of a run in one place, validated, and to and from JSON.
+
+Owns: which knobs there are, what they mean and what values they may have; forms and command line are made from it.
+Leaves to `core.recipes` the value of a knob that nobody set.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any
+
+from core import data, models, recipes
+from core.errors import ConfigError, shown, unknown_name
+
+BY_RECIPE: Any = None  # a knob that nobody set: the recipe, the model or the data set decides
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "linear", "cosine")
+PRECISIONS = ("auto", "float32", "bf16")
+EXAMPLE = '{"model": "cnn"}'
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def knob(
+    words: str,
+    *,
+    default: Any = BY_RECIPE,  # noqa: ANN401 - the type is the field's own
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401
+    """A field with its meaning in words and its allowed values, `low` and `high` included."""
+    return field(default=default, metadata={"help": words, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training of one model with one seed. Knobs left out are filled in by the recipe, so none is ever open.
+
+    Raises: ConfigError or UnknownNameError for a value that a knob can't have, naming what is allowed.
+    """
+
+    model: str = knob("which network learns", default="cnn")
+    dataset: str = knob("what it learns from", default="mnist-mini")
+    recipe: str = knob("where the other knobs get their values", default="quick")
+    seed: int = knob("makes all random choices of the run repeatable", default=0, low=0, high=2**31 - 1)
+
+    epochs: int = knob("how often it sees every training image, at most", low=1, high=10_000)
+    batch_size: int = knob("images in one step of learning", low=1, high=65_536)
+    train_size: int = knob("training images used, out of all there are", low=1)
+    width: int = knob("filters of the first layer (MLP: units of a hidden layer)", low=1, high=4096)
+
+    optimizer: str = knob("the rule that turns gradients into steps", choices=OPTIMIZERS)
+    learning_rate: float = knob("size of a step at its peak", low=1e-8, high=100.0)
+    schedule: str = knob("how the learning rate falls after its warm-up", choices=SCHEDULES)
+    warmup: float = knob("share of all steps in which the learning rate rises", low=0.0, high=0.9)
+    weight_decay: float = knob("pull of the weights towards zero", low=0.0, high=10.0)
+    label_smoothing: float = knob("share of the target spread over all classes", low=0.0, high=0.9)
+    patience: int = knob("epochs without a better validation loss before it stops; 0 never stops early", low=0)
+
+    flip: bool = knob("mirror every second image")
+    shift: int = knob("move images by up to so many pixels", low=0, high=16)
+    cutout: int = knob("blank a square of so many pixels in every image", low=0, high=64)
+    rotate: float = knob("turn images by up to so many degrees", low=0.0, high=180.0)
+    scale: float = knob("grow or shrink images by up to this share", low=0.0, high=0.5)
+
+    precision: str = knob("arithmetic; auto takes bf16 where the processor has it", default="auto", choices=PRECISIONS)
+    device: str = knob("where it computes; auto takes a GPU where there is one", default="auto", choices=DEVICES)
+    threads: int = knob("processor threads; 0 takes all cores", default=0, low=0, high=1024)
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        info = data.describe(self.dataset)
+        self._fill(**recipes.knobs(self.recipe, self.model, info))
+        self._fill(train_size=info.train_size, width=models.describe(self.model).width)
+        for spec in fields(self):
+            object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
+        _check_sizes(self, info)
+
+    def _fill(self, **values: Any) -> None:  # noqa: ANN401
+        """Set the knobs that are still open."""
+        for name, value in values.items():
+            if getattr(self, name) is BY_RECIPE:
+                object.__setattr__(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every knob by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """The config with these knobs; those left out are filled in.
+
+        Raises: ConfigError for a knob that does not exist, listing those that do.
+        """
+        known = [spec.name for spec in fields(cls)]
+        if extra := [name for name in values if name not in known]:
+            raise ConfigError(
+                f"A run has no knob {shown(extra[0])}. Known: {', '.join(known)}. Remove it or mend its name."
+            )
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str, **changes: Any) -> TrainConfig:  # noqa: ANN401 - the fields of TrainConfig
+        """The config written in a JSON object, with some knobs changed.
+
+        Raises: ConfigError when the text is no JSON object or a knob in it is wrong.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"This config is not JSON ({error}). Write an object such as {EXAMPLE}.") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"A config is a JSON object such as {EXAMPLE}, got {shown(values)}.")
+        return cls.from_dict({**values, **changes})
+
+
+def knob_of(name: str) -> Field[Any]:
+    """The field of TrainConfig with this name, with help, low, high and choices in its metadata."""
+    return next(spec for spec in fields(TrainConfig) if spec.name == name)
+
+
+def _check_names(config: TrainConfig) -> None:
+    for what, got, known in (
+        ("model", config.model, models.names()),
+        ("data set", config.dataset, data.names()),
+        ("recipe", config.recipe, recipes.names()),
+    ):
+        if got not in known:
+            raise unknown_name(what, got, known)
+
+
+def _checked(spec: Field[Any], value: Any) -> Any:  # noqa: ANN401 - any input must get a clear answer
+    """`value` as the field's own type.
+
+    Raises: ConfigError when it is of another type or out of range.
+    """
+    kind = {"str": str, "int": int, "float": float, "bool": bool}[str(spec.type)]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{spec.name} is {shown(value)}, expected {_allowed(spec)}.")
+    choices, low, high = (spec.metadata[key] for key in ("choices", "low", "high"))
+    in_range = kind in (str, bool) or low <= value <= high  # False for nan
+    if not in_range or (choices and value not in choices):
+        raise ConfigError(f"{spec.name} is {shown(value)}, allowed is {_allowed(spec)} ({spec.metadata['help']}).")
+    return value
+
+
+def _allowed(spec: Field[Any]) -> str:
+    if choices := spec.metadata["choices"]:
+        return "one of " + ", ".join(choices)
+    if spec.type in ("bool", "str"):
+        return {"bool": "true or false", "str": "a name"}[str(spec.type)]
+    noun = "a whole number" if spec.type == "int" else "a number"
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    return f"{noun} of at least {low:g}" if math.isinf(high) else f"{noun} from {low:g} to {high:g}"
+
+
+def _check_sizes(config: TrainConfig, info: data.DatasetInfo) -> None:
+    if config.train_size > info.train_size:
+        raise ConfigError(
+            f"train_size is {config.train_size}, but {info.name} has {info.train_size} training images. "
+            f"Take {info.train_size} or fewer."
+        )
+    low, high = models.describe(config.model).widths
+    if not low <= config.width <= high:
+        raise ConfigError(f"width is {config.width}, allowed for {config.model} is a number from {low} to {high}.")
+    if config.batch_size > config.train_size:
+        raise ConfigError(
+            f"batch_size is {config.batch_size}, but there are {config.train_size} training images. "
+            f"Take {config.train_size} or fewer."
+        )

@@ -1,0 +1,124 @@
+"""The data sets by name, with everything that can be said about one without opening it.
+
+Owns: names, sizes, classes, where the images come from and on what terms. Imports no torch and no numpy, so that a web
+page can list the data sets at once. Leaves the files to `cache.py` and `shipped.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.errors import unknown_name
+
+DIGITS = tuple("0123456789")
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+MNIST_SOURCE = "MNIST, Y. LeCun, C. Cortes and C. Burges, http://yann.lecun.com/exdb/mnist/"
+MNIST_TERMS = "Commonly given as CC BY-SA 3.0."
+CIFAR10_SOURCE = (
+    "CIFAR-10, A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009, "
+    "https://www.cs.toronto.edu/~kriz/cifar.html"
+)
+CIFAR10_TERMS = "No licence is stated; cite the report."
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known about a data set before it is loaded.
+
+    title: its name for people. image_shape: (channels, height, width). classes: in the order of the labels.
+    train_size, val_size, test_size: images in each part; validation is held out of training, so it isn't counted there.
+    download_bytes: compressed bytes that the first use fetches; 0 for a set that ships with CNN Lab.
+    source, terms: who made the images, and on what terms they are given.
+    """
+
+    name: str
+    title: str
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    train_size: int
+    val_size: int
+    test_size: int
+    download_bytes: int
+    source: str
+    terms: str
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with CNN Lab and needs no network."""
+        return self.download_bytes == 0
+
+    @property
+    def download_mb(self) -> int:
+        """What the first use fetches, in MB; 0 for a set that ships with CNN Lab."""
+        return round(self.download_bytes / 1e6)
+
+
+KNOWN: dict[str, DatasetInfo] = {
+    info.name: info
+    for info in (
+        DatasetInfo(
+            name="mnist",
+            title="MNIST",
+            image_shape=(1, 28, 28),
+            classes=DIGITS,
+            train_size=55_000,
+            val_size=5_000,
+            test_size=10_000,
+            download_bytes=11_594_722,
+            source=MNIST_SOURCE,
+            terms=MNIST_TERMS,
+        ),
+        DatasetInfo(
+            name="cifar10",
+            title="CIFAR-10",
+            image_shape=(3, 32, 32),
+            classes=CIFAR10_CLASSES,
+            train_size=45_000,
+            val_size=5_000,
+            test_size=10_000,
+            download_bytes=170_498_071,
+            source=CIFAR10_SOURCE,
+            terms=CIFAR10_TERMS,
+        ),
+        DatasetInfo(
+            name="mnist-mini",
+            title="MNIST mini",
+            image_shape=(1, 28, 28),
+            classes=DIGITS,
+            train_size=5_000,
+            val_size=1_000,
+            test_size=2_000,
+            download_bytes=0,
+            source=MNIST_SOURCE,
+            terms=MNIST_TERMS,
+        ),
+        DatasetInfo(
+            name="cifar10-mini",
+            title="CIFAR-10 mini",
+            image_shape=(3, 32, 32),
+            classes=CIFAR10_CLASSES,
+            train_size=2_000,
+            val_size=500,
+            test_size=1_000,
+            download_bytes=0,
+            source=CIFAR10_SOURCE,
+            terms=CIFAR10_TERMS,
+        ),
+    )
+}
+
+
+def names() -> list[str]:
+    """Names of the data sets: the full ones, then the small ones that ship with CNN Lab."""
+    return list(KNOWN)
+
+
+def describe(name: str) -> DatasetInfo:
+    """What is known about a data set without opening it.
+
+    Raises: UnknownNameError listing the known names.
+    """
+    if not isinstance(name, str) or name not in KNOWN:
+        raise unknown_name("data set", name, names())
+    return KNOWN[name]

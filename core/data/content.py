@@ -1,0 +1,44 @@
+"""What must hold of the tensors of a data set, whichever file they came from.
+
+Owns: the checks. Leaves the words around a finding (which file, what to do) to the reader of that file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from core.data.catalogue import DatasetInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def expected_shapes(info: DatasetInfo) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each tensor that a file of this data set holds: images [N, H, W, C], labels [N]."""
+    channels, height, width = info.image_shape
+    train, test = info.train_size + info.val_size, info.test_size
+    return {
+        "train_images": (train, height, width, channels),
+        "train_labels": (train,),
+        "test_images": (test, height, width, channels),
+        "test_labels": (test,),
+    }
+
+
+def problem(info: DatasetInfo, tensors: Mapping[str, Tensor]) -> str:
+    """What is wrong with the tensors of a data set, as the end of a sentence; empty when nothing is."""
+    import torch
+
+    for name, shape in expected_shapes(info).items():
+        if name not in tensors:
+            return f"it has no {name!r}"
+        got = tensors[name]
+        if got.dtype != torch.uint8:
+            return f"{name} is {str(got.dtype).removeprefix('torch.')}, expected uint8"
+        if tuple(got.shape) != shape:
+            return f"{name} has the shape {list(got.shape)}, expected {list(shape)}"
+    for name in ("train_labels", "test_labels"):
+        if (largest := int(tensors[name].max())) >= len(info.classes):
+            return f"{name} holds the label {largest}, but there are {len(info.classes)} classes, counted from 0"
+    return ""

@@ -1,0 +1,225 @@
+"""What a run will cost before it starts: time and memory, from earlier runs on this machine or a few steps in a child.
+
+Owns: the figures of one step and one validation for a kind of run, kept in `<store>/.forecasts.json`, and what follows
+from them. A kind is everything that makes a step slower or faster: two runs of one kind differ in epochs at most.
+
+    python -m core.forecast     a config as JSON on the standard input; its figures as JSON on the standard output
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core import machine
+from core.config import TrainConfig
+from core.errors import LabError, RunError
+from core.files import read_json, write_json
+from core.runs import Run, RunStore
+
+PROJECT = Path(__file__).resolve().parent.parent
+WARM_UP_STEPS = 3
+MEASURED_SECONDS = 1.5
+MOST_SECONDS = 120.0  # a child that measures longer than this is given up
+ENOUGH_EPOCHS = 2  # an earlier run tells from its second epoch on: the first holds the start
+LEARNING = {  # knobs that change what is learned, not what a step costs
+    *("seed", "recipe", "epochs", "learning_rate", "schedule", "warmup"),
+    *("weight_decay", "label_smoothing", "patience"),
+}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run of a config will take here when nothing else keeps the machine busy.
+
+    seconds: all epochs, without early stopping. memory_mb: the most its process holds. parameters, multiply_adds: of
+    the network, for one image. source: where the figures are from, in words.
+    """
+
+    seconds: float
+    seconds_per_epoch: float
+    memory_mb: int
+    parameters: int
+    multiply_adds: int
+    source: str
+
+
+class Forecaster:
+    """Answers at once what it knows, and measures in a child what it doesn't, one kind at a time."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._one_at_a_time = threading.Lock()
+        self._measuring: dict[str, threading.Thread] = {}
+        self._kinds: dict[str, str] = {}
+        self._errors: dict[str, LabError] = {}
+
+    def ask(self, config: TrainConfig) -> Forecast | None:
+        """The forecast, or None while it is being measured: a few seconds.
+
+        Raises: LabError when it could not be measured.
+        """
+        kind = kind_of(config)
+        if figures := self._measured().get(kind):
+            return _forecast(config, {**figures, **self._from_earlier_runs(kind)})
+        with self._lock:
+            if error := self._errors.get(kind):
+                raise error
+            if kind not in self._measuring:
+                thread = threading.Thread(target=self._measure, args=(kind, config), daemon=True)
+                self._measuring[kind] = thread
+                thread.start()
+        return None
+
+    def _from_earlier_runs(self, kind: str) -> dict[str, Any]:
+        """Figures of the newest finished run of this kind; empty when there is none."""
+        for run in self._store.list():
+            if run.status().state == "finished" and self._kind_of_run(run) == kind and (figures := figures_of(run)):
+                return figures
+        return {}
+
+    def _kind_of_run(self, run: Run) -> str:
+        if run.id not in self._kinds:
+            self._kinds[run.id] = kind_of(run.config)
+        return self._kinds[run.id]
+
+    def _measure(self, kind: str, config: TrainConfig) -> None:
+        with self._one_at_a_time:
+            try:
+                figures = measure_in_child(config)
+                with self._lock:
+                    self._store.root.mkdir(parents=True, exist_ok=True)
+                    write_json(self._path, {**self._measured(), kind: figures})
+            except LabError as error:
+                with self._lock:
+                    self._errors[kind] = error
+            finally:
+                with self._lock:
+                    self._measuring.pop(kind, None)
+
+    @property
+    def _path(self) -> Path:
+        return self._store.root / ".forecasts.json"
+
+    def _measured(self) -> dict[str, Any]:
+        try:
+            return read_json(self._path)
+        except (OSError, ValueError):
+            return {}  # a cache: it is measured again
+
+
+def kind_of(config: TrainConfig) -> str:
+    """A short name for all configs whose steps cost the same on this machine."""
+    knobs = {name: value for name, value in config.as_dict().items() if name not in LEARNING}
+    text = json.dumps([knobs, machine.describe().key, machine.versions().get("torch")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def figures_of(run: Run) -> dict[str, Any] | None:
+    """Seconds an epoch (with its validation) and memory of a run on this machine; None if it was too short to tell."""
+    seconds = run.metrics().epochs.get("seconds", [])
+    status = run.status()
+    if len(seconds) < ENOUGH_EPOCHS or run.environment.get("processor") != machine.describe().processor:
+        return None
+    per_epoch = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    start = max(0.0, seconds[0] - per_epoch)
+    figures = {"epoch_seconds": per_epoch, "start_seconds": start, "source": "earlier runs"}
+    return figures | ({"memory_mb": status.memory_mb} if status.memory_mb else {})
+
+
+def measure_in_child(config: TrainConfig) -> dict[str, Any]:
+    """Figures from a few steps in a process of its own, so that its memory is its own too.
+
+    Raises: RunError when it fails or takes too long.
+    """
+    text = json.dumps(config.as_dict())
+    command = [sys.executable, "-m", "core.forecast"]
+    try:
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=MOST_SECONDS, cwd=PROJECT, check=False
+        )
+        return dict(json.loads(done.stdout))
+    except subprocess.TimeoutExpired:
+        raise RunError(f"No forecast: a few steps took over {MOST_SECONDS:.0f} s. It will be slow here.") from None
+    except ValueError:
+        lines = done.stderr.strip().splitlines() or ["its process was killed, probably for want of memory"]
+        raise RunError(f"No forecast: {lines[-1]}") from None
+
+
+def measure(config: TrainConfig) -> dict[str, Any]:
+    """Train a few steps and validate once, in this process; nothing is kept.
+
+    Returns seconds of an epoch with its validation, seconds before the first step, memory, parameters, multiply-adds.
+    """
+    begin = time.perf_counter()
+    from core import data as datasets
+    from core.models.cost import cost
+    from core.training.device import use_threads
+    from core.training.learner import Learner
+
+    use_threads(config.threads)
+    data = datasets.load(config.dataset)
+    learner = Learner(config, data)
+    size = cost(learner.model, datasets.describe(config.dataset).image_shape)
+    order = learner.epoch_order()
+    begin_steps = time.perf_counter()
+    _steps(learner, order, WARM_UP_STEPS, 0.0)
+    start_seconds = time.perf_counter() - begin_steps
+    step_seconds = _steps(learner, order, WARM_UP_STEPS, MEASURED_SECONDS)
+    begin_validation = time.perf_counter()
+    learner.validate()
+    validation_seconds = time.perf_counter() - begin_validation
+    learner.snapshot()  # a checkpoint is part of what a run holds in memory
+    return {
+        "epoch_seconds": step_seconds * learner.steps_per_epoch + validation_seconds,
+        "start_seconds": start_seconds + begin_steps - begin,
+        "memory_mb": machine.peak_memory_mb(),
+        "parameters": size.parameters,
+        "multiply_adds": size.multiply_adds,
+        "source": "a few steps just now",
+    }
+
+
+def _steps(learner: Any, order: Any, least: int, seconds: float) -> float:  # noqa: ANN401 - torch is imported late
+    """Learn `least` steps and go on until `seconds` are over; returns the median seconds of a step."""
+    taken: list[float] = []
+    begin = time.perf_counter()
+    while len(taken) < least or time.perf_counter() - begin < seconds:
+        before = time.perf_counter()
+        loss, _ = learner.learn(order[learner.progress.step % len(order)])
+        float(loss)  # wait for the device
+        taken.append(time.perf_counter() - before)
+    return sorted(taken)[len(taken) // 2]
+
+
+def _forecast(config: TrainConfig, figures: dict[str, Any]) -> Forecast:
+    return Forecast(
+        seconds=figures["start_seconds"] + figures["epoch_seconds"] * config.epochs,
+        seconds_per_epoch=figures["epoch_seconds"],
+        memory_mb=figures["memory_mb"],
+        parameters=figures["parameters"],
+        multiply_adds=figures["multiply_adds"],
+        source=figures["source"],
+    )
+
+
+def main() -> int:
+    """Measure the config on the standard input."""
+    try:
+        print(json.dumps(measure(TrainConfig.from_json(sys.stdin.read()))))
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""load_model: from a run or a weights file to a network that is ready to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import data, models
+from core.errors import CheckpointError
+from core.runs import Run, RunStore
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load_model(run_or_path: Run | str | Path) -> nn.Module:
+    """The network of a run at its best validation loss: eval mode, float32, on the CPU.
+
+    It takes images float [N, C, H, W] in 0..1 and gives logits [N, classes].
+    run_or_path: a Run, a run's id, the path of a run's folder, or of the weights in it.
+
+    Raises: UnknownNameError when there is no such run, CheckpointError when its weights are missing, damaged, or of
+    another shape than its config says.
+    """
+    run = _find(run_or_path)
+    info = data.describe(run.config.dataset)
+    model = models.build(run.config.model, info.image_shape, len(info.classes), width=run.config.width)
+    try:
+        model.load_state_dict(run.load_weights())
+    except RuntimeError as error:
+        raise CheckpointError(f"The weights of run {run.id} do not fit its config: {error}") from None
+    return model.float().eval()
+
+
+def _find(run_or_path: Run | str | Path) -> Run:
+    if isinstance(run_or_path, Run):
+        return run_or_path
+    path = Path(run_or_path)
+    path = path.parent if path.suffix == ".safetensors" else path
+    return Run(path.resolve()) if (path / "config.json").is_file() else RunStore().get(str(run_or_path))

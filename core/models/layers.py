@@ -1,0 +1,74 @@
+"""The pieces that the families share: normalisation, the 3x3 convolution, the hidden linear layer, float32 logits.
+
+Owns: how an image enters a network, how weights start, how logits leave. Leaves the order of layers to the families.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import DataError
+
+STATISTICS = {  # per channel, over the training images in 0..1
+    1: ((0.1307,), (0.3081,)),  # MNIST
+    3: ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),  # CIFAR-10
+}
+
+
+class Normalize(nn.Module):
+    """Images float [N, C, H, W] in 0..1 to the same shape with about zero mean and unit spread in each channel.
+
+    Mean and spread are MNIST's for one channel, CIFAR-10's for three, else 0.5 and 0.25. They are buffers float32
+    [1, C, 1, 1], so a stored network carries its own.
+
+    Raises: DataError, when called, for bytes, another number of channels or a single image without its batch.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        mean, std = STATISTICS.get(channels, ((0.5,) * channels, (0.25,) * channels))
+        self.register_buffer("mean", torch.tensor(mean).view(1, channels, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, channels, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The images, shifted and scaled."""
+        channels = self.mean.shape[1]
+        # Grey images would broadcast to colour and bytes would pass as numbers up to 255: both wrong without a sound.
+        if images.dim() != 4 or images.shape[1] != channels or not images.is_floating_point():
+            raise DataError(
+                f"The network got {images.dtype} of shape {list(images.shape)}, expected floats in 0..1 of shape "
+                f"[N, {channels}, H, W]. Turn bytes into floats with images.float() / 255."
+            )
+        return (images - self.mean) / self.std
+
+
+def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution [N, channels_in, H, W] -> [N, channels_out, H / stride, W / stride], sides rounded up.
+
+    Weights: normal with variance 2 / fan-in. No bias, since the batch norm that follows has one.
+
+    Source: He et al. 2015, Delving Deep into Rectifiers (arXiv:1502.01852), equation 10.
+    """
+    conv = nn.Conv2d(channels_in, channels_out, kernel_size=3, stride=stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    return conv
+
+
+def hidden_linear(features_in: int, features_out: int) -> nn.Linear:
+    """A linear layer [N, features_in] -> [N, features_out] that feeds a ReLU: weights as in `conv3x3`, biases zero.
+
+    A network's last layer keeps PyTorch's own smaller weights instead, so that the first predictions are near uniform.
+    """
+    linear = nn.Linear(features_in, features_out)
+    nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+def full_precision(logits: Tensor) -> Tensor:
+    """The logits in float32 where autocast left fewer bits, since a softmax needs them; wider ones stay as they are."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

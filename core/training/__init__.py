@@ -1,0 +1,13 @@
+"""Training: `fit` turns a config into a stream of events. Files, threads and plots live elsewhere.
+
+loop.py     fit: the whole training loop
+learner.py  the network, its optimiser and where they are in their training; snapshot and restore
+optim.py    optimisers and learning-rate schedules
+device.py   device, precision, threads
+events.py   what a training tells
+"""
+
+from core.training.events import End, Epoch, Event, State, Step, Weights, as_dict
+from core.training.loop import fit
+
+__all__ = ["End", "Epoch", "Event", "State", "Step", "Weights", "as_dict", "fit"]

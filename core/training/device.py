@@ -1,0 +1,50 @@
+"""Where and in which arithmetic a run computes.
+
+Owns: the choice of device and precision from a config and the machine. Nothing here keeps state.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from core import machine
+from core.errors import ConfigError
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device for `auto`, `cpu`, `cuda` or `mps`: a GPU where there is one, else the processor.
+
+    Raises: ConfigError when the wanted device is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return torch.device(next(name for name, is_there in there.items() if is_there))
+    if not there.get(wanted, False):
+        usable = ", ".join(name for name, is_there in there.items() if is_there)
+        raise ConfigError(f"device is {wanted!r}, but this machine offers {usable}. Take one of these, or auto.")
+    return torch.device(wanted)
+
+
+def choose_precision(wanted: str, device: torch.device) -> str:
+    """`bf16` or `float32`. Auto takes bf16 where the hardware has it: emulated bf16 is slower than float32."""
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bf16" if device.type == "cpu" and machine.describe().bf16 else "float32"
+
+
+def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which forward passes compute in `precision`; weights stay float32."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def use_threads(wanted: int) -> int:
+    """Let torch compute with so many threads, 0 meaning one a core; returns how many it is."""
+    threads = wanted or machine.describe().cores
+    torch.set_num_threads(threads)
+    return threads

@@ -1,0 +1,156 @@
+"""The network that learns, its optimiser, and how far they are.
+
+Owns: one step of learning, validation, and the snapshot from which a training goes on to the bit. Everything random
+derives from (seed, epoch, step), so no random state needs to be kept. Leaves the order of events to `loop.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core import models
+from core.data.augment import Augmentation, step_generator
+from core.errors import CheckpointError
+from core.evaluation import Evaluation, evaluate
+from core.training.device import arithmetic, choose_device, choose_precision
+from core.training.events import State, Weights
+from core.training.optim import (
+    build_optimizer,
+    learning_rate,
+    optimizer_tensors,
+    restore_optimizer,
+    set_learning_rate,
+)
+
+if TYPE_CHECKING:
+    from core.config import TrainConfig
+    from core.data import Dataset
+
+MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of the tensors in a State
+ORDER, SUBSET, DROPOUT = 1, 2, 3  # streams of random numbers beside the augmentation's
+
+
+@dataclass
+class Progress:
+    """How far a training is: counts, sums over the epoch under way, and what early stopping remembers."""
+
+    step: int = 0
+    epoch: int = 0  # epochs done
+    position: int = 0  # steps done in the epoch under way
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    accuracy_sum: float = 0.0
+    best_val_loss: float = math.inf
+    epochs_without_better: int = 0
+
+
+class Learner:
+    """A network in training on one device."""
+
+    def __init__(self, config: TrainConfig, data: Dataset) -> None:
+        self.config = config
+        self.data = data
+        self.device = choose_device(config.device)
+        self.precision = choose_precision(config.precision, self.device)
+        self.model = build_model(config, data).to(self.device)
+        self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = build_optimizer(self.model, config)
+        self.augment = Augmentation(config.flip, config.shift, config.cutout, config.rotate, config.scale)
+        self.images = data.train.images.to(self.device)
+        self.labels = data.train.labels.to(self.device)
+        everything = torch.randperm(len(data.train), generator=step_generator(config.seed, 0, 0, stream=SUBSET))
+        self.subset = everything[: config.train_size]
+        self.steps_per_epoch = config.train_size // config.batch_size
+        self.total_steps = self.steps_per_epoch * config.epochs
+        self.progress = Progress()
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return learning_rate(self.config, self.progress.step, self.total_steps)
+
+    def epoch_order(self) -> Tensor:
+        """Indices of the training images in the order of the epoch under way: int64 [steps_per_epoch, batch_size].
+
+        The few images that don't fill a batch sit out this epoch: a small last batch would upset batch statistics.
+        """
+        generator = step_generator(self.config.seed, self.progress.epoch, 0, stream=ORDER)
+        order = self.subset[torch.randperm(len(self.subset), generator=generator)]
+        whole = self.steps_per_epoch * self.config.batch_size
+        return order[:whole].reshape(self.steps_per_epoch, self.config.batch_size)
+
+    def learn(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """One step on the training images `index` [B]; returns mean loss and accuracy of the batch, scalars."""
+        images, labels = self._batch(index)
+        set_learning_rate(self.optimizer, self.lr)
+        with arithmetic(self.precision, self.device):
+            logits = self.model(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.progress.step += 1
+        self.progress.position += 1
+        return loss.detach(), (logits.detach().argmax(1) == labels).float().mean()
+
+    def validate(self) -> Evaluation:
+        """The network on the whole validation split."""
+        with arithmetic(self.precision, self.device):
+            return evaluate(self.model, self.data.val)
+
+    def weights(self) -> Weights:
+        """A copy of the network's weights as they are now."""
+        return Weights(self.progress.step, _copies(self.model.state_dict()))
+
+    def snapshot(self) -> State:
+        """A copy of everything that `restore` needs to go on to the bit."""
+        tensors = {MODEL + name: value for name, value in self.model.state_dict().items()}
+        tensors |= {OPTIMIZER + name: value for name, value in optimizer_tensors(self.optimizer).items()}
+        return State(_copies(tensors), asdict(self.progress))
+
+    def restore(self, state: State) -> None:
+        """Go back to a snapshot of a training with the same config.
+
+        Raises: CheckpointError when the state does not fit this network.
+        """
+        try:
+            self.model.load_state_dict(_with_prefix(state.tensors, MODEL))
+            restore_optimizer(self.optimizer, _with_prefix(state.tensors, OPTIMIZER))
+            self.progress = Progress(**{spec.name: state.counters[spec.name] for spec in fields(Progress)})  # type: ignore[arg-type]
+        except (RuntimeError, KeyError, ValueError, IndexError) as error:
+            raise CheckpointError(
+                f"The stored state does not fit a {self.config.model} of width {self.config.width}: {error}. "
+                "Start the run again from its config."
+            ) from error
+
+    def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Augmented float32 [B, C, H, W] in 0..1, channels_last, and int64 labels [B]."""
+        place = (self.config.seed, self.progress.epoch, self.progress.position)
+        torch.manual_seed(step_generator(*place, stream=DROPOUT).initial_seed())  # for dropout and its like
+        index = index.to(self.device)
+        rows = self.images.permute(0, 2, 3, 1).index_select(0, index)  # as stored: ten times faster than [index]
+        images = self.augment(rows.permute(0, 3, 1, 2), step_generator(*place, device=self.device.type))
+        return images.float().div_(255).contiguous(memory_format=torch.channels_last), self.labels[index]
+
+
+def build_model(config: TrainConfig, data: Dataset) -> nn.Module:
+    """The config's network with its initial weights, which depend on the seed alone."""
+    _, channels, height, width = data.train.images.shape
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return models.build(config.model, (channels, height, width), len(data.classes), width=config.width)
+
+
+def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous copies on the CPU: safetensors takes no other layout, and training goes on changing the originals."""
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

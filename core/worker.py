@@ -1,0 +1,175 @@
+"""The process of one run: takes the run's lock, trains, writes what `fit` tells, opens the test set once at the end.
+
+Owns: turning events into files, and every way a run can end into a status. Leaves learning to `core.training`.
+
+    python -m core.worker            waits for the path of a run's folder on its standard input, then works on it;
+                                     the end of that input means that the server has gone: checkpoint and leave
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import Timeout
+
+from core import data as datasets
+from core import machine, training
+from core.checkpoints import WEIGHTS
+from core.errors import LabError
+from core.evaluation import evaluate
+from core.loading import load_model
+from core.runs import RESUMABLE, Run
+from core.training.device import choose_device, choose_precision, use_threads
+
+SECONDS_FOR_LOCK = 5.0  # somebody who looks whether a run is alive holds its lock for a moment
+STARTABLE = ("queued", *RESUMABLE)
+PAUSING = ("pause", "discard")
+
+
+class Control:
+    """What a run is told: the last word in its folder, unless its server has gone."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._path = run.path / "control.json"
+        self._seen = -1
+        self._word = "run"
+        self.server_has_gone = threading.Event()
+
+    def __call__(self) -> str:
+        """The word for `fit`; reads the file only when it changed."""
+        if self.server_has_gone.is_set():
+            return "leave"
+        try:
+            changed = self._path.stat().st_mtime_ns
+        except OSError:
+            return self._word
+        if changed != self._seen:
+            self._seen, self._word = changed, self._run.word()
+        return "pause" if self._word in PAUSING else self._word
+
+
+def work(run: Run, *, control: Control | None = None, told: Callable[[training.Event], None] | None = None) -> str:
+    """Train a run to its end, or until it is told to leave; returns the state that it ended in.
+
+    control: who steers it, else the run's own control file. told: called with every event, after it is stored.
+
+    Raises: filelock.Timeout when another process works on the run.
+    """
+    control = control or Control(run)
+    with run.held(SECONDS_FOR_LOCK):
+        status = run.status_when_held()
+        if status.state not in STARTABLE or control() == "pause":
+            return status.state
+        run.set_status(state="running", started=status.started or time.time(), reason="", warning="")
+        try:
+            end = _train(run, control, told)
+            if end.state in ("finished", "stopped", "diverged"):
+                _open_test_set(run)
+                run.drop_states()
+        except LabError as error:
+            end = training.End("failed", str(error))
+        except Exception as error:
+            traceback.print_exc()
+            end = training.End("failed", _cause(error))
+        with contextlib.suppress(OSError):  # a full disk took the run; its state may not fit either
+            run.set_status(state=end.state, reason=end.reason, ended=time.time(), memory_mb=machine.peak_memory_mb())
+        return end.state
+
+
+def _train(run: Run, control: Control, told: Callable[[training.Event], None] | None) -> training.End:
+    """Iterate `fit` and store what it tells."""
+    config = run.config
+    stored = run.load_state()
+    state, metrics_bytes, warning = stored or (None, 0, "")
+    run.cut_metrics(metrics_bytes)
+    device = choose_device(config.device)
+    precision = choose_precision(config.precision, device)
+    threads = use_threads(config.threads)
+    run.set_status(device=device.type, precision=precision, threads=threads, warning=warning.strip())
+    end = training.End("failed", "The training ended without a word.")
+    for event in training.fit(config, state=state, control=control):
+        _store(run, event)
+        if told:
+            told(event)
+        if isinstance(event, training.End):
+            end = event
+    return end
+
+
+def _store(run: Run, event: training.Event) -> None:
+    """Write one event to where it belongs."""
+    if isinstance(event, training.State):
+        run.save_state(event)
+    elif isinstance(event, training.Weights):
+        run.save_weights(event.tensors, event.step)
+    elif not (isinstance(event, training.End) and event.state in RESUMABLE):  # a resume would cut it off again
+        run.append(event)
+    if isinstance(event, training.Epoch):
+        run.set_status(epoch=event.epoch, seconds=event.seconds, memory_mb=machine.peak_memory_mb())
+
+
+def _open_test_set(run: Run) -> None:
+    """Evaluate the best weights on the test set, once; a run that has no weights yet has nothing to test."""
+    if run.test() is None and (run.path / WEIGHTS).exists():
+        data = datasets.load(run.config.dataset)
+        run.save_test(evaluate(load_model(run), data.test), data.fingerprint)
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "The machine has too little free memory for this run. Take a smaller batch size or width."
+    if isinstance(error, OSError):
+        return f"The run's files could not be written: {error}. The last checkpoint is whole."
+    return f"{type(error).__name__}: {error}"
+
+
+def _watch_pipe(control: Control) -> None:
+    """Wait for the end of the standard input: the server that holds its other end has gone."""
+    with contextlib.suppress(OSError, ValueError):
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+    control.server_has_gone.set()
+
+
+def main() -> int:
+    """Wait for a run on the standard input, and work on it."""
+    path = _first_line()
+    if not path:
+        return 0  # a spare process whose server has gone
+    run = Run(Path(path))
+    _print_into(run.path / "log.txt")
+    control = Control(run)
+    threading.Thread(target=_watch_pipe, args=(control,), daemon=True).start()
+    try:
+        work(run, control=control)
+    except Timeout:
+        print(f"Another process works on run {run.id}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print_into(path: Path) -> None:
+    """Send everything that this process prints from now on to a file."""
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+
+
+def _first_line() -> str:
+    """The first line of the standard input, read byte by byte so that nothing behind it is swallowed."""
+    line = b""
+    while (letter := os.read(sys.stdin.fileno(), 1)) not in (b"", b"\n"):
+        line += letter
+    return line.decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

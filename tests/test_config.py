@@ -1,0 +1,101 @@
+"""TrainConfig: complete, validated, and the same after JSON."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.config import TrainConfig
+from core.errors import ConfigError, LabError, UnknownNameError
+
+
+def test_a_config_is_complete_the_moment_it_exists():
+    assert None not in TrainConfig(model="resnet", dataset="cifar10").as_dict().values()
+
+
+def test_json_and_back_gives_an_equal_config():
+    config = TrainConfig(model="mlp", dataset="cifar10-mini", recipe="report", seed=7, learning_rate=0.01)
+    assert TrainConfig.from_json(json.dumps(config.as_dict())) == config
+
+
+def test_what_was_set_by_hand_wins_over_the_recipe():
+    by_recipe = TrainConfig(model="cnn", recipe="report")
+    assert by_recipe.optimizer == "adam"
+    assert TrainConfig(model="cnn", recipe="report", optimizer="sgd").optimizer == "sgd"
+
+
+def test_report_is_the_lab_reports_way():
+    report = TrainConfig(model="resnet", dataset="cifar10", recipe="report")
+    assert (report.optimizer, report.schedule, report.flip, report.shift) == ("adam", "constant", False, 0)
+    assert report.patience > 0
+
+
+def test_digits_are_never_mirrored_by_a_recipe():
+    assert not any(TrainConfig(dataset=name, recipe="quick").flip for name in ("mnist", "mnist-mini"))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "words"),
+    [
+        ({"model": "resnett"}, ["model", "'resnett'", "mlp, cnn, convnet, resnet", "Did you mean 'resnet'?"]),
+        ({"dataset": "imagenet"}, ["data set", "'imagenet'", "mnist-mini"]),
+        ({"recipe": "best of all"}, ["recipe", "quick, report"]),
+        ({"model": None}, ["model", "None"]),
+    ],
+)
+def test_an_unknown_name_lists_the_known_ones(knobs, words):
+    with pytest.raises(UnknownNameError) as caught:
+        TrainConfig(**knobs)
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "words"),
+    [
+        ({"batch_size": 0}, ["batch_size", "0", "from 1"]),
+        ({"batch_size": 60_000}, ["batch_size", "60000", "5000"]),
+        ({"learning_rate": -0.1}, ["learning_rate", "-0.1", "from 1e-08"]),
+        ({"learning_rate": float("nan")}, ["learning_rate", "nan"]),
+        ({"learning_rate": float("inf")}, ["learning_rate", "inf"]),
+        ({"epochs": 2.5}, ["epochs", "2.5", "whole number"]),
+        ({"epochs": "3"}, ["epochs", "'3'", "whole number"]),
+        ({"flip": 1}, ["flip", "true or false"]),
+        ({"optimizer": "lion"}, ["optimizer", "'lion'", "adam, adamw, sgd"]),
+        ({"train_size": 10**9}, ["train_size", "mnist-mini", "5000"]),
+        ({"width": 100_000}, ["width", "100000"]),
+        ({"seed": -1}, ["seed", "-1"]),
+    ],
+)
+def test_a_wrong_value_says_what_it_is_and_what_is_allowed(knobs, words):
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig(dataset="mnist-mini", **knobs)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+NO_CONFIGS = ["", "[]", "{", '"cnn"', "[" * 100_000, '{"learning_rat": 1}', '{"epochs": null, "a": 1}']
+
+
+@pytest.mark.parametrize("text", NO_CONFIGS)
+def test_a_file_that_is_no_config_is_refused_in_words(text):
+    with pytest.raises(ConfigError, match=r"JSON|no knob"):
+        TrainConfig.from_json(text)
+
+
+def test_a_long_wrong_value_is_cut_in_the_message():
+    with pytest.raises(LabError) as caught:
+        TrainConfig(model="x" * 5000)
+    assert len(str(caught.value)) < 400
+
+
+KNOBS = st.sampled_from(["model", "seed", "epochs", "width", "flip", "shift", "x"])
+VALUES = st.none() | st.integers() | st.floats() | st.text() | st.booleans() | st.lists(st.integers())
+
+
+@given(st.dictionaries(KNOBS, VALUES))
+def test_any_values_give_a_config_or_one_of_our_errors(knobs):
+    try:
+        config = TrainConfig.from_dict(knobs)
+    except LabError:
+        return
+    assert TrainConfig.from_dict(config.as_dict()) == config

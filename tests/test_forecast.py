@@ -1,0 +1,70 @@
+"""The forecast: measured where nothing is known, taken from earlier runs where there are some."""
+
+from dataclasses import replace
+
+import pytest
+
+from core import data, forecast
+from core.config import TrainConfig
+from core.errors import RunError
+from core.forecast import Forecaster, figures_of, kind_of, measure
+from core.models.cost import cost
+from core.training.learner import build_model
+
+CONFIG = TrainConfig(model="mlp", dataset="mnist-mini", width=32, epochs=3, threads=1)
+
+
+def test_runs_that_differ_only_in_what_they_learn_are_of_one_kind():
+    assert kind_of(CONFIG) == kind_of(replace(CONFIG, seed=5, epochs=9, learning_rate=0.5))
+    assert kind_of(CONFIG) != kind_of(replace(CONFIG, batch_size=64))
+    assert kind_of(CONFIG) != kind_of(replace(CONFIG, model="cnn"))
+
+
+def test_a_measurement_tells_time_memory_and_size(monkeypatch):
+    monkeypatch.setattr(forecast, "MEASURED_SECONDS", 0.05)
+    figures = measure(CONFIG)
+    size = cost(build_model(CONFIG, data.load("mnist-mini")), (1, 28, 28))
+    assert (figures["parameters"], figures["multiply_adds"]) == (size.parameters, size.multiply_adds)
+    assert figures["epoch_seconds"] > 0
+    assert figures["memory_mb"] > 100
+
+
+def test_the_first_question_is_answered_later_and_the_second_at_once(store, monkeypatch):
+    figures = {"epoch_seconds": 2.0, "start_seconds": 1.0, "memory_mb": 300, "parameters": 5, "multiply_adds": 6,
+               "source": "a few steps just now"}  # fmt: skip
+    monkeypatch.setattr(forecast, "measure_in_child", lambda config: figures)
+    forecaster = Forecaster(store)
+    assert forecaster.ask(CONFIG) is None
+    for thread in list(forecaster._measuring.values()):
+        thread.join()
+    assert forecaster.ask(CONFIG).seconds == pytest.approx(1.0 + 3 * 2.0)
+    assert Forecaster(store).ask(replace(CONFIG, epochs=10)).seconds == pytest.approx(21.0)
+
+
+def test_an_earlier_run_is_believed_more_than_a_few_steps(store, trained, monkeypatch):
+    monkeypatch.setattr(
+        forecast, "measure_in_child",
+        lambda config: {"epoch_seconds": 1e6, "start_seconds": 0, "memory_mb": 1, "parameters": 1, "multiply_adds": 1,
+                        "source": "a few steps just now"},
+    )  # fmt: skip
+    forecaster = Forecaster(store)
+    assert forecaster.ask(trained.config) is None
+    for thread in list(forecaster._measuring.values()):
+        thread.join()
+    told = forecaster.ask(trained.config)
+    seconds = trained.metrics().epochs["seconds"]
+    assert told.source == "earlier runs"
+    epoch = seconds[1] - seconds[0]
+    assert told.seconds == pytest.approx(max(0.0, seconds[0] - epoch) + 2 * epoch)
+    assert figures_of(trained)["memory_mb"] == trained.status().memory_mb
+
+
+def test_a_forecast_that_fails_says_why(store, monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path))
+    (tmp_path / "mnist.safetensors").write_bytes(b"nothing")
+    forecaster, config = Forecaster(store), TrainConfig(model="mlp", dataset="mnist")
+    assert forecaster.ask(config) is None
+    for thread in list(forecaster._measuring.values()):
+        thread.join()
+    with pytest.raises(RunError, match=r"No forecast: .*mnist\.safetensors"):
+        forecaster.ask(config)

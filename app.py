@@ -1,0 +1,19 @@
+"""CNN Lab: start it with `streamlit run app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui import state
+
+ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"  # an icon by name would come from the network
+
+st.session_state[state.THROUGH_APP] = True
+st.set_page_config(page_title="CNN Lab", page_icon=ICON, layout="wide")
+st.navigation(
+    [
+        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:", url_path="train"),
+    ],
+    position="top",
+).run()

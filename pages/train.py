@@ -1,0 +1,135 @@
+"""Train: a form for a new run, the queue, and the chosen run live."""
+
+import streamlit as st
+
+from core.errors import LabError
+from core.runs import LIVE, Run
+from pages.ui import charts, form, live, plot, state, words
+
+TICKS = ((5.0, 0.5), (60.0, 1.0))  # until so many seconds of training, the page looks every so many seconds
+SLOW_TICK = 2.0  # afterwards: drawing costs the training a share of the same cores
+
+
+def choose_run(runs: list[Run]) -> Run | None:
+    """The run to show: the one just started or clicked, the one in the address, the running one, the newest."""
+    wanted = st.session_state.get(state.CHOSEN_RUN) or st.query_params.get("run")
+    if wanted is not None:
+        try:
+            return state.store().get(wanted)
+        except LabError as error:
+            st.error(words.md(str(error)), icon=":material/link_off:")
+            st.session_state.pop(state.CHOSEN_RUN, None)
+    running = [run for run in runs if run.status().state == "running"]
+    return (running or runs or [None])[0]
+
+
+def picker(runs: list[Run], chosen: Run) -> Run:
+    """A box with all runs; returns the run that it shows."""
+    known = {run.id: run for run in [*runs, chosen]}
+    place = list(known).index(chosen.id)
+    picked = st.selectbox(
+        "Run", list(known), index=place, format_func=lambda run_id: words.label(known[run_id]), key=f"pick-{chosen.id}"
+    )
+    if picked != chosen.id:
+        state.show_run(picked)
+        st.rerun()
+    return known[picked]
+
+
+def notices() -> None:
+    """What the last press led to, and Undo for what was discarded."""
+    if words_to_say := st.session_state.pop(state.NOTICE, ""):
+        st.info(words.md(words_to_say))
+    if discarded := st.session_state.get(state.DISCARDED):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Discarded *{words.md(discarded[1])}*.")
+            if st.button("Undo", icon=":material/undo:"):
+                st.session_state.pop(state.DISCARDED)
+                if state.attempt(state.manager().undo_discard, discarded[0]):
+                    state.show_run(discarded[0])
+                st.rerun()
+
+
+def new_run() -> None:
+    """The form with its forecast and its button."""
+    with st.container(border=True):
+        st.subheader("New run", anchor=False)
+        if forked := st.session_state.get(state.FORKED_FROM):
+            st.info(
+                f"This form holds the config of run {forked}. Change one thing and start.", icon=":material/call_split:"
+            )
+        configs = form.show()
+        form.data_offer(configs)
+        form.forecast(configs)
+        form.start_button(configs)
+
+
+def queue(runs: list[Run]) -> None:
+    """Who is learning and who waits, in order."""
+    waiting = state.manager().queue()
+    running = [run for run in runs if run.status().state == "running"]
+    if state.manager().trouble:
+        st.error(words.md(state.manager().trouble))
+    if len(running) + len(waiting) > 1:
+        lines = [f"- **learning** · {words.md(run.name)}" for run in running]
+        lines += [f"- **{place}.** · {words.md(run.name)}" for place, run in enumerate(waiting, 1)]
+        with st.expander(f"Queue: {len(running)} learning, {len(waiting)} waiting", expanded=True):
+            st.markdown("\n".join(lines))
+
+
+def watch(run_id: str, others: list[Run], view: charts.View, every: float | None) -> None:
+    """All that changes by itself; the one fragment of the page."""
+    runs = state.own_and_shipped()
+    try:
+        run = state.store().get(run_id)
+    except LabError:  # discarded in another tab
+        st.session_state.pop(state.CHOSEN_RUN, None)
+        st.rerun()
+    status = run.status()
+    if every is not None and every != seconds_between_ticks(run, runs):
+        st.rerun()  # a fragment's pace is set by a full run of the script; when all has ended, this is the last one
+    queue(runs)
+    live.header(run, status)
+    live.buttons(run, status)
+    if status.state != "damaged":
+        live.progress(run, status)
+        live.curves(run, others, view)
+    live.details(run, status)
+
+
+def any_live(runs: list[Run]) -> bool:
+    """Whether anything can change by itself."""
+    return any(run.status().state in LIVE for run in runs)
+
+
+def seconds_between_ticks(run: Run, runs: list[Run]) -> float | None:
+    """None when nothing runs; faster while the run has just begun."""
+    if not any_live(runs):
+        return None
+    seconds = (run.metrics().steps.get("seconds") or [0.0])[-1]
+    return next((every for until, every in TICKS if seconds < until), SLOW_TICK)
+
+
+def show_chosen(runs: list[Run]) -> None:
+    """The chosen run with its options, ticking while anything is live."""
+    chosen = choose_run(runs)
+    if chosen is None:
+        st.info("No runs yet. Press **Start training**: with the form as it is, a small network learns to read digits.")
+        return
+    chosen = picker(runs, chosen)
+    st.session_state[state.CHOSEN_RUN] = chosen.id
+    st.query_params["run"] = chosen.id
+    every = seconds_between_ticks(chosen, runs)
+    compared, view = live.overlays(chosen), live.chosen_view()
+    st.fragment(watch, run_every=every)(chosen.id, compared, view, every)
+
+
+state.enter_through_app("pages/train.py", "train")
+state.manager().warm_up()
+notices()
+run_column, form_column = st.columns([2, 1], gap="medium")  # on a phone the run comes first
+with form_column:
+    new_run()
+with run_column:
+    show_chosen(state.own_and_shipped())
+plot.prepare()

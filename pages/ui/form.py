@@ -1,0 +1,246 @@
+"""The form of a new run: what is trained on what, by which recipe, and every knob behind a fold.
+
+Owns: turning widgets into configs. A knob that a person changed keeps its value when the recipe changes; all others
+follow the recipe. Leaves checking values to TrainConfig, whose message is shown beside the form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import time
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core import data, models, recipes
+from core.config import TrainConfig, knob_of
+from core.errors import ConfigError, LabError, shown
+from core.runs import Run
+from pages.ui import downloads, state, words
+
+GROUPS = {
+    "Learning": (
+        *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "warmup"),
+        *("weight_decay", "label_smoothing", "patience"),
+    ),
+    "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale"),
+    "Network and machine": ("width", "precision", "device", "threads"),
+}
+TITLES = {"train_size": "training images", "patience": "patience (epochs)", "rotate": "rotate (degrees)"}
+MOST_SEEDS = 20
+SECONDS_OF_ONE_PRESS = 3.0
+MODEL, DATASET, RECIPE, SEEDS, NAME = "form_model", "form_dataset", "form_recipe", "form_seeds", "form_name"
+
+
+def show() -> list[TrainConfig] | None:
+    """Draw the form; returns a config for each seed, or None while something in it is wrong."""
+    dataset = st.selectbox(
+        "Data set", data.names(), key=DATASET, format_func=lambda n: data.describe(n).title, persist_state="session",
+        index=data.names().index("mnist-mini"), help="The mini sets ship with CNN Lab and need no network.",
+    )  # fmt: skip
+    st.caption(_about(data.describe(dataset)))
+    model = st.selectbox(
+        "Model", models.names(), key=MODEL, format_func=lambda n: models.describe(n).title, persist_state="session",
+        index=1, help="Which network learns.",
+    )  # fmt: skip
+    st.caption(models.describe(model).summary)
+    recipe = st.selectbox(
+        "Recipe", recipes.names(), key=RECIPE, persist_state="session", help="Where the knobs get their values."
+    )
+    st.caption(recipes.SUMMARIES[recipe])
+    left, right = st.columns([1, 2])
+    seeds_help = "Makes the random choices repeatable. 0-2 or 0,1,2 makes three runs."
+    seeds = left.text_input("Seeds", "0", key=SEEDS, persist_state="session", help=seeds_help)
+    right.text_input("Name", key=NAME, max_chars=100, placeholder="optional", help="Only for you; shown in lists.")
+    try:
+        plain = TrainConfig(model=model, dataset=dataset, recipe=recipe)
+        config = TrainConfig.from_dict({**_main_knobs(plain), **_advanced(plain)})
+        return [replace(config, seed=seed) for seed in parse_seeds(seeds)]
+    except LabError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+
+
+def _about(info: data.DatasetInfo) -> str:
+    channels, height, width = info.image_shape
+    colour = "colour" if channels == 3 else "grey"
+    return f"{info.train_size:,} training images, {len(info.classes)} classes, {width}x{height} {colour}"
+
+
+def _main_knobs(config: TrainConfig) -> dict[str, Any]:
+    return {"model": config.model, "dataset": config.dataset, "recipe": config.recipe}
+
+
+def _advanced(plain: TrainConfig) -> dict[str, Any]:
+    """All other knobs, folded away; returns only those that a person changed."""
+    changed: dict[str, Any] = st.session_state.setdefault(state.CHANGED_KNOBS, {})
+    title = f"Advanced: {len(changed)} changed by hand" if changed else "Advanced"
+    with st.expander(title, icon=":material/tune:", key="advanced"):
+        for group, names in GROUPS.items():
+            st.markdown(f"**{group}**")
+            columns = st.columns(2)
+            for place, name in enumerate(names):
+                _knob(columns[place % 2], name, plain, changed)
+        if changed and st.button("Back to the recipe's values", icon=":material/undo:"):
+            changed.clear()
+            st.rerun()
+    return changed
+
+
+def _knob(place: Any, name: str, plain: TrainConfig, changed: dict[str, Any]) -> None:  # noqa: ANN401
+    """One widget, which follows the recipe until it is changed."""
+    spec, default = knob_of(name), getattr(plain, name)
+    value = changed.get(name, default)
+    key = f"knob-{name}-{value}"
+    common = {"key": key, "help": f"{spec.metadata['help'].capitalize()}. The recipe says {default}."}
+    title = TITLES.get(name, name.replace("_", " "))
+    if spec.type == "bool":
+        new: Any = place.checkbox(title, value, **common)
+    elif choices := spec.metadata["choices"]:
+        new = place.selectbox(title, choices, index=choices.index(value), **common)
+    elif spec.type == "int":
+        new = place.number_input(title, value=value, step=1, **common)
+    else:
+        new = place.number_input(title, value=value, step=None, format="%g", **common)
+    if new != value and new is not None:
+        changed[name] = new
+        if new == default:
+            del changed[name]
+        st.rerun()
+
+
+def parse_seeds(text: str) -> list[int]:
+    """The seeds in "0", "0-2" or "0, 1, 5". Raises: ConfigError for anything else, or for more than 20."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
+        if not match or int(match[2] or match[1]) - int(match[1]) >= MOST_SEEDS:
+            raise ConfigError(
+                f"Seeds are {shown(text)}, expected something like 0, 0-2 or 0,1,5: {MOST_SEEDS} at most."
+            )
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if not 1 <= len(set(seeds)) <= MOST_SEEDS:
+        raise ConfigError(f"Seeds are {shown(text)}, which makes {len(set(seeds))} runs. Take 1 to {MOST_SEEDS}.")
+    return sorted(set(seeds))
+
+
+def fill_from(run: Run) -> None:
+    """Fill the form with a run's config, so that one thing can be changed and the rest stays."""
+    config = run.config
+    plain = TrainConfig(model=config.model, dataset=config.dataset, recipe=config.recipe)
+    st.session_state[MODEL], st.session_state[DATASET] = config.model, config.dataset
+    st.session_state[RECIPE], st.session_state[SEEDS] = config.recipe, str(config.seed)
+    differs = words.difference(config, plain)
+    st.session_state[state.CHANGED_KNOBS] = {name: mine for name, (mine, _) in differs.items() if name != "seed"}
+    st.session_state[state.FORKED_FROM] = run.id
+
+
+def start_button(configs: list[TrainConfig] | None) -> None:
+    """The button, which makes one run a seed however often and in however many tabs this form is sent."""
+    tokens = st.session_state.get(state.TOKENS, [])
+    missing = configs is not None and not data.available(configs[0].dataset)
+    pressed = st.button(
+        "Start training",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=configs is None or missing,
+        help="Download the data set first." if missing else None,
+    )
+    if pressed and configs and len(tokens) == len(configs):
+        _submit(configs, tokens)
+    st.session_state[state.TOKENS] = [_token(config) for config in configs or []]
+
+
+def _submit(configs: list[TrainConfig], tokens: list[str]) -> None:
+    known = {run.id for run in state.own_and_shipped()}
+    name = st.session_state.get(NAME, "")
+    try:
+        ids = [_send(config, name, token) for config, token in zip(configs, tokens, strict=True)]
+    except LabError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    if all(run_id in known for run_id in ids):
+        st.session_state[state.NOTICE] = "This very form was sent already: here is the run that it made."
+    st.session_state[state.TOKENS] = []
+    st.session_state.pop(state.FORKED_FROM, None)
+    state.show_run(ids[0])
+    st.rerun()
+
+
+def _send(config: TrainConfig, name: str, token: str) -> str:
+    """Queue a run; presses that follow each other closely are one press, though the form was drawn in between."""
+    sent: dict[TrainConfig, tuple[str, float]] = st.session_state.setdefault(state.SENT, {})
+    before, when = sent.get(config, (token, -math.inf))
+    if time.monotonic() - when < SECONDS_OF_ONE_PRESS:
+        token = before
+    sent[config] = token, time.monotonic()
+    return state.manager().submit(config, name, token=token)
+
+
+def _token(config: TrainConfig) -> str:
+    """Equal for equal forms that were shown before any of them was sent: the config, and its runs so far."""
+    knobs = json.dumps(config.as_dict(), sort_keys=True)
+    runs = sorted(run.id for run in state.own_and_shipped() if _config_of(run) == config)
+    return hashlib.sha256(json.dumps([knobs, runs]).encode()).hexdigest()[:48]
+
+
+def _config_of(run: Run) -> TrainConfig | None:
+    try:
+        return run.config
+    except LabError:
+        return None
+
+
+def data_offer(configs: list[TrainConfig] | None) -> None:
+    """Says so when the data set is not on this machine, and offers to get it."""
+    if configs and not data.available(configs[0].dataset):
+        st.info(f"{data.describe(configs[0].dataset).title} is not on this machine yet.", icon=":material/download:")
+        _offer_download(configs[0].dataset)
+
+
+@st.fragment(run_every=1.0)
+def _offer_download(name: str) -> None:
+    if data.available(name):
+        st.rerun()
+    downloads.offer(name, "form")
+
+
+def forecast(configs: list[TrainConfig] | None) -> None:
+    """Time and memory of what Start would begin; measured in the background when it is not known yet."""
+    if not configs or not data.available(configs[0].dataset):
+        return
+    known = _ask(configs[0])
+    every = 0.5 if known is None else None
+    st.fragment(_forecast, run_every=every)(configs, every is not None)
+
+
+def _ask(config: TrainConfig) -> Any:  # noqa: ANN401 - a Forecast, a message, or None while it is being measured
+    try:
+        return state.forecaster().ask(config)
+    except LabError as error:
+        return str(error)
+
+
+def _forecast(configs: list[TrainConfig], waiting: bool) -> None:
+    found = _ask(configs[0])
+    if found is None:
+        st.caption(":material/hourglass_top: Measuring a few steps to forecast time and memory…")
+        return
+    if waiting:
+        st.rerun()
+    if isinstance(found, str):
+        st.warning(found, icon=":material/help:")
+        return
+    runs = f" for each of {len(configs)} runs" if len(configs) > 1 else ""
+    early = " at most; it may stop earlier" if configs[0].patience else ""
+    st.caption(
+        f":material/timer: About **{words.duration(found.seconds)}**{runs}{early} "
+        f"({words.duration(found.seconds_per_epoch)} an epoch, {configs[0].epochs} epochs) · "
+        f":material/memory: **{words.memory(found.memory_mb)}** of memory · "
+        f"{words.count(found.parameters)} parameters, {words.count(found.multiply_adds)} multiply-adds an image · "
+        f"from {found.source}"
+    )

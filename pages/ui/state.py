@@ -1,0 +1,73 @@
+"""What outlives one run of a page's script: the job manager of this process, and the names of session keys.
+
+Owns: every key in `st.session_state` that is not a widget's own, and every cached resource. All of it can be rebuilt
+from the run store: any visitor may clear the caches.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import LabError
+from core.forecast import Forecaster
+from core.jobs import JobManager
+from core.runs import Run, RunStore
+
+CHOSEN_RUN = "chosen_run"  # id of the run that the Train page shows
+TOKENS = "form_tokens"  # of the form as it was last shown, one for each seed
+THROUGH_APP = "through_app"  # whether app.py has run for this tab
+SENT = "form_sent"  # {config: (token, when)} of what this tab sent
+CHANGED_KNOBS = "changed_knobs"  # {knob: value} that a person set by hand
+FORKED_FROM = "forked_from"  # id of the run whose config the form was filled with
+DISCARDED = "discarded"  # (id, name) of the run that was discarded last, for Undo
+NOTICE = "notice"  # a sentence to show once, after the rerun that it caused
+WAS_LIVE = "was_live"  # whether anything was queued or running at the last look
+
+
+def enter_through_app(script: str, url_path: str) -> None:
+    """First thing on every page but Home: if it runs without app.py, begin again with it.
+
+    Streamlit runs the scripts of a folder named `pages` by themselves until something has called `st.navigation`: so it
+    does for a tab that is open on such a page, or a link to it, when the server has just started.
+    """
+    if not st.session_state.setdefault(THROUGH_APP, False):
+        st.session_state[THROUGH_APP] = True
+        st.navigation([st.Page("pages/home.py", default=True), st.Page(script, url_path=url_path)])
+        st.rerun()
+
+
+@st.cache_resource
+def manager() -> JobManager:
+    """The queue of this process. Another one may lead; then this one hands its runs over through the store."""
+    return JobManager(RunStore())
+
+
+@st.cache_resource
+def forecaster() -> Forecaster:
+    """What remembers and measures the cost of runs."""
+    return Forecaster(manager().store)
+
+
+def store() -> RunStore:
+    """The runs."""
+    return manager().store
+
+
+def own_and_shipped() -> list[Run]:
+    """All runs, the newest first."""
+    return store().list()
+
+
+def show_run(run_id: str) -> None:
+    """Let the Train page show this run."""
+    st.session_state[CHOSEN_RUN] = run_id
+
+
+def attempt(action: object, *arguments: object) -> bool:
+    """Do what a button says; an error of ours becomes the notice. Returns whether it worked."""
+    try:
+        action(*arguments)  # type: ignore[operator]
+    except LabError as error:
+        st.session_state[NOTICE] = str(error)
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""Numbers, times and states in words."""
+
+from __future__ import annotations
+
+import time
+
+from core.config import TrainConfig
+from core.runs import Run, Status
+
+BADGES = {  # state: icon, colour, what it means
+    "queued": ("schedule", "gray", "waits for its turn"),
+    "running": ("play_arrow", "blue", "is learning now"),
+    "paused": ("pause", "orange", "stored its state and left; Resume goes on exactly from there"),
+    "interrupted": ("power_off", "orange", "lost its process; Resume goes on from its last checkpoint"),
+    "finished": ("check", "green", "did all that it was to do"),
+    "stopped": ("stop", "gray", "was stopped by hand; its best weights are kept"),
+    "failed": ("error", "red", "could not go on; the reason stands below"),
+    "diverged": ("trending_up", "red", "its loss became no number; a smaller learning rate helps"),
+    "damaged": ("broken_image", "red", "has files that can't be read"),
+}
+
+
+def badge(status: Status) -> tuple[str, str, str, str]:
+    """Label, icon, colour and tooltip for a run's state."""
+    icon, colour, meaning = BADGES[status.state]
+    return status.state, f":material/{icon}:", colour, f"This run {meaning}."
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "8 s", "3 min 20 s", "2 h 5 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def memory(megabytes: float) -> str:
+    """Megabytes, as gigabytes from one up."""
+    return f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
+
+
+def count(number: float) -> str:
+    """A large number in three digits: "7.6 million"."""
+    for size, word in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
+        if number >= size:
+            return f"{number / size:.3g}{word}"
+    return f"{number:.0f}"
+
+
+def when(moment: float) -> str:
+    """A time on this machine's clock; the date only where it is another day."""
+    local = time.localtime(moment)
+    today = local[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M" if today else "%d %b %H:%M", local)
+
+
+def md(text: str) -> str:
+    """Somebody's text inside Markdown, shown as it is."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~$:&^=" else letter for letter in text)
+
+
+def label(run: Run) -> str:
+    """A run in a list: its name, state and when it was made."""
+    status = run.status()
+    return f"{run.name} · {status.state} · {when(status.created)}" if status.created else f"{run.name} · {status.state}"
+
+
+def difference(config: TrainConfig, other: TrainConfig) -> dict[str, tuple[object, object]]:
+    """The knobs in which two configs differ: {name: (config's, other's)}."""
+    mine, theirs = config.as_dict(), other.as_dict()
+    return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}

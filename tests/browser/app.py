@@ -1,0 +1,72 @@
+"""The real server and a real Chromium, for tests and measurements."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync"]  # fmt: skip
+LAPTOP, PHONE = {"width": 1366, "height": 900}, {"width": 390, "height": 844}
+SECONDS_TO_START = 60
+
+
+def chromium() -> str | None:
+    """Path of a Chromium, or None."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@contextmanager
+def server(runs: Path, **environment: str) -> Iterator[str]:
+    """The app on a free port with its runs in `runs`; gives its address, and ends it as Ctrl-C does."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"],
+        cwd=PROJECT,
+        env={**os.environ, "CNNLAB_RUNS": str(runs), **environment},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        _wait_until_healthy(process, address)
+        yield address
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], address: str) -> None:
+    end = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < end:
+        assert process.poll() is None, "the server ended at its start"
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"no answer from {address} within {SECONDS_TO_START} s")
+
+
+POINTS = """number => {
+  const plots = document.querySelectorAll('.js-plotly-plot')
+  const traces = plots.length > number && plots[number].data ? plots[number].data : []
+  return Math.max(0, ...traces.map(trace => trace.x ? trace.x.length : 0))
+}"""
+
+
+def points(page, chart: int = 0) -> int:
+    """How many points the longest trace of a chart on the page has: 0 loss, 1 accuracy."""
+    return int(page.evaluate(POINTS, chart))

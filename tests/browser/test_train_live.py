@@ -1,0 +1,130 @@
+"""The main journey in a real browser against the real server: start, watch, pause, resume, finish."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from core.runs import RunStore
+from tests.browser.app import FLAGS, LAPTOP, PHONE, chromium, points, server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
+]
+ARTEFACTS = Path("artefacts")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert chromium(), "CI needs a Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, request):
+    """Opens pages of a size; afterwards keeps a picture of each, and fails if one showed an exception."""
+    opened = []
+
+    def open_one(address, viewport):
+        page = browser.new_context(viewport=viewport).new_page()
+        page.goto(address)
+        opened.append(page)
+        return page
+
+    yield open_one
+    ARTEFACTS.mkdir(exist_ok=True)
+    boxes = 0
+    for number, page in enumerate(opened):
+        page.screenshot(path=ARTEFACTS / f"{request.node.name}-{number}.png")
+        boxes += page.locator('[data-testid="stException"]').count()
+        page.context.close()
+    assert not boxes
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_network_learns_live_is_paused_resumed_and_finishes_above_90_percent(open_page, tmp_path):
+    with server(tmp_path / "runs") as address:
+        page = open_page(f"{address}/train", LAPTOP)
+        press(page, "Start training")
+        wait_for(lambda: points(page) > 0, 30, "the first point")
+        first = points(page)
+        wait_for(lambda: points(page) > first + 5, 60, "the curve grows by itself")
+        press(page, "Pause")
+        store = RunStore(tmp_path / "runs")
+        run = next(run for run in store.list() if not run.is_shipped)
+        wait_for(lambda: run.status().state == "paused", 30, "paused")
+        page.get_by_role("button", name="Resume", exact=True).and_(page.locator(":enabled")).wait_for(timeout=20_000)
+        press(page, "Resume")
+        page.goto(address)  # leave the page: the run goes on
+        second = open_page(f"{address}/train?run={run.id}", PHONE)
+        wait_for(lambda: points(second, 1) > first + 5, 60, "another tab, a phone, finds the curve")
+        wait_for(lambda: run.status().state == "finished", 180, "finished")
+        second.get_by_text(re.compile("Test accuracy")).first.wait_for(timeout=10_000)
+        assert max(run.metrics().epochs["val_accuracy"]) > 0.9
+        assert run.metrics().steps["step"] == sorted(set(run.metrics().steps["step"]))
+        wide = "document.querySelector('[data-testid=stMain]')"
+        assert second.evaluate(f"{wide}.scrollWidth <= {wide}.clientWidth + 2"), "the phone scrolls sideways"
+        assert len([r for r in store.list() if not r.is_shipped]) == 1
+
+
+def test_a_link_to_no_run_says_so_and_the_page_works_on(open_page, tmp_path):
+    with server(tmp_path / "runs") as address:
+        page = open_page(f"{address}/train?run=../x", PHONE)
+        page.get_by_text("is not the id of a run").wait_for(timeout=20_000)
+        assert page.get_by_role("button", name="Start training", exact=True).is_enabled()
+
+
+def test_killing_the_server_stores_the_run_and_the_next_start_offers_resume(open_page, tmp_path):
+    runs = tmp_path / "runs"
+    with server(runs) as address:
+        page = open_page(f"{address}/train", LAPTOP)
+        press(page, "Start training")
+        wait_for(lambda: points(page) > 0, 30, "the first point")
+    run = next(run for run in RunStore(runs).list() if not run.is_shipped)
+    wait_for(lambda: run.status().state == "interrupted", 30, "the child stores its state and leaves")
+    assert list(run.path.glob("state-*.safetensors"))
+    with server(runs) as address:
+        page = open_page(address, LAPTOP)
+        press(page, "Resume")
+        before = run.metrics().steps["step"][-1]
+        wait_for(lambda: run.metrics().steps["step"][-1] > before, 60, "it goes on")
+
+
+def test_a_deep_link_is_the_first_thing_that_a_fresh_server_is_asked_for(open_page, tmp_path):
+    with server(tmp_path / "runs") as address:
+        page = open_page(f"{address}/train", LAPTOP)
+        page.get_by_role("button", name="Start training", exact=True).wait_for(timeout=20_000)
+        wait_for(lambda: page.title() == "CNN Lab", 10, "app.py ran around the page, not the page alone")
+        assert page.get_by_role("link", name="app", exact=True).count() == 0
+
+
+def test_a_zoom_stays_while_the_curve_grows(open_page, tmp_path):
+    with server(tmp_path / "runs") as address:
+        page = open_page(f"{address}/train", LAPTOP)
+        press(page, "Start training")
+        wait_for(lambda: points(page) > 2, 60, "the first points")
+        page.evaluate("Plotly.relayout(document.querySelector('.js-plotly-plot'), {'xaxis.range': [0, 0.5]})")
+        seen = points(page)
+        wait_for(lambda: points(page) > seen + 2, 60, "the curve grows on")
+        assert page.evaluate("document.querySelector('.js-plotly-plot').layout.xaxis.range") == [0, 0.5]
+        press(page, "Stop")

@@ -1,0 +1,109 @@
+"""How live the page is, measured in a real Chromium: a command, not a test.
+
+    python -m tests.load.live
+
+Prints seconds from `Start training` to the first point on the curve, the training's slow-down with one tab watching
+(alternating with none, in one run), and the server's time to make the four charts of four runs of 200 epochs anew.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+from playwright.sync_api import Page, sync_playwright
+
+from core.config import TrainConfig
+from core.metrics import Metrics
+from core.runs import RunStore
+from pages.ui import charts
+from tests.browser.app import FLAGS, LAPTOP, chromium, points, server
+
+STARTS, ROUNDS, SECONDS, TICKS = 3, 4, 8.0, 50
+LONG = TrainConfig(dataset="mnist-mini", epochs=400)
+
+
+def main() -> None:
+    """Measure and print."""
+    ticks = sorted(tick_seconds() for _ in range(TICKS))
+    print(f"charts of a tick: median {statistics.median(ticks) * 1e3:.0f} ms, 95 % {ticks[-TICKS // 20] * 1e3:.0f} ms")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        runs = Path(folder)
+        with server(runs) as address:
+            page = browser.new_page(viewport=LAPTOP)
+            print(
+                "start to first point, s:", [round(first_point_seconds(page, address, runs), 2) for _ in range(STARTS)]
+            )
+            page.goto("about:blank")
+            watched, alone = slow_down(page, address, runs)
+        browser.close()
+    share = 1 - statistics.median(watched) / statistics.median(alone)
+    print(f"images/s alone {rounded(alone)}, watched {rounded(watched)}: {share:.1%} slower")
+
+
+def rounded(rates: list[float]) -> list[int]:
+    """Whole numbers, to be printed."""
+    return [round(rate) for rate in rates]
+
+
+def tick_seconds() -> float:
+    """Seconds to make and encode all four charts of four runs that nobody has drawn yet."""
+    curves = [charts.Curve(f"run-{number}-{time.monotonic_ns()}", f"run {number}", metrics()) for number in range(4)]
+    begin = time.perf_counter()
+    for kind in ("loss", "accuracy", "lr", "speed"):
+        orjson.dumps(charts.figure(kind, curves, charts.View()), option=orjson.OPT_SERIALIZE_NUMPY)
+    return time.perf_counter() - begin
+
+
+def metrics(epochs: int = 200, steps: int = 6000) -> Metrics:
+    """A run of 200 epochs that told 6,000 steps."""
+    column = [1 / (place + 1) for place in range(steps)]
+    names = ("step", "epoch", "seconds", "loss", "accuracy", "lr", "images_per_second")
+    ends = ("step", "epoch", "seconds", "train_loss", "val_loss", "val_accuracy", "best", "patience_left")
+    return Metrics(1, {name: list(column) for name in names}, {name: list(column[:epochs]) for name in ends})
+
+
+def first_point_seconds(page: Page, address: str, runs: Path) -> float:
+    """From the press to a point in the chart; the run is discarded afterwards."""
+    page.goto(f"{address}/train")
+    button = page.get_by_role("button", name="Start training", exact=True)
+    button.wait_for()
+    page.get_by_text("from a few steps just now").or_(page.get_by_text("from earlier runs")).first.wait_for(
+        timeout=60_000
+    )
+    time.sleep(6)  # a person looks at the form; the spare process loads its libraries
+    known = {run.id for run in RunStore(runs).list()}
+    begin = time.perf_counter()
+    button.click()
+    while not (points(page) and known.symmetric_difference(run.id for run in RunStore(runs).list())):
+        time.sleep(0.02)
+    seconds = time.perf_counter() - begin
+    page.get_by_role("button", name="Discard", exact=True).click()
+    time.sleep(4)
+    return seconds
+
+
+def slow_down(page: Page, address: str, runs: Path) -> tuple[list[float], list[float]]:
+    """Images a second of one long run, watched and alone by turns."""
+    run = RunStore(runs).create(LONG)  # the server's queue takes it
+    while not run.metrics().steps:
+        time.sleep(0.1)
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    for turn in range(2 * ROUNDS):
+        watching = turn % 2 == 1
+        page.goto(f"{address}/train?run={run.id}" if watching else "about:blank")
+        time.sleep(4)
+        before, begin = run.metrics().steps["step"][-1], time.perf_counter()
+        time.sleep(SECONDS)
+        steps = run.metrics().steps["step"][-1] - before
+        rates[watching].append(steps * LONG.batch_size / (time.perf_counter() - begin))
+    run.say("discard")
+    return rates[True], rates[False]
+
+
+if __name__ == "__main__":
+    main()

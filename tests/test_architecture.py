@@ -1,0 +1,81 @@
+"""What the package map promises: who imports whom, and what is never used."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+LAYERS = [
+    *("errors", "files", "machine", "data", "models", "recipes", "config", "evaluation", "training", "checkpoints"),
+    *("metrics", "runs", "loading", "forecast", "jobs", "worker", "cli", "__main__"),
+]
+SOURCES = [*PROJECT.glob("core/**/*.py"), *PROJECT.glob("pages/**/*.py"), PROJECT / "app.py"]
+ALLOWED_IN_CORE = {"core", "torch", "numpy", "cv2", "safetensors", "filelock", "torchvision"}
+
+
+def imports(path):
+    """Modules that a file imports when it runs; those for type checkers only are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "core":
+            yield from (f"core.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", [*PROJECT.glob("core/**/*.py")], ids=lambda path: str(path.relative_to(PROJECT)))
+def test_core_imports_only_what_stands_below_it(path):
+    inside = path.relative_to(PROJECT / "core")
+    own = inside.parts[0].removesuffix(".py")
+    for module in imports(path):
+        top, _, rest = module.partition(".")
+        assert top in ALLOWED_IN_CORE or top in sys.stdlib_module_names, module
+        if top == "core" and own != "__init__":
+            other = rest.split(".")[0]
+            assert LAYERS.index(other) <= LAYERS.index(own), f"{inside} imports {module}"
+
+
+def test_pages_never_import_torch_and_charts_no_streamlit():
+    for path in [*PROJECT.glob("pages/**/*.py"), PROJECT / "app.py"]:
+        assert not [module for module in imports(path) if module.split(".")[0] == "torch"], path
+    charts = list(imports(PROJECT / "pages/ui/charts.py"))
+    assert not [module for module in charts if module.startswith("streamlit")]
+
+
+def test_every_module_of_core_is_in_its_map():
+    text = (PROJECT / "core/__init__.py").read_text(encoding="utf-8")
+    for path in (PROJECT / "core").iterdir():
+        if path.name not in ("__init__.py", "__pycache__"):
+            assert path.name in text or f"{path.name}/" in text, path.name
+
+
+def test_nothing_is_unpickled_evaluated_or_shown_as_html():
+    forbidden = r"\bpickle\b|\beval\(|\bexec\(|shell=True|unsafe_allow_html=True|torch\.load\("
+    for path in SOURCES:
+        code = "\n".join(line.split("#")[0] for line in path.read_text(encoding="utf-8").splitlines())
+        calls = re.sub(r'"""(.|\n)*?"""', "", code)
+        assert not re.search(forbidden, calls.replace("model.eval()", "").replace(".eval()", "")), path
+
+
+def test_what_the_server_needs_at_its_start_imports_no_torch():
+    modules = "core, core.jobs, core.forecast, core.config, core.data, core.models"
+    script = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=False).returncode == 0
+
+
+def test_every_dependency_is_pinned_and_has_a_reason():
+    for name in ("requirements.txt", "tests/requirements.txt"):
+        for line in (PROJECT / name).read_text().splitlines():
+            if line and not line.startswith(("#", "-r")):
+                assert re.fullmatch(r"[a-z0-9-]+==[\d.]+ +# .+", line), line

@@ -25,7 +25,7 @@ def welcome() -> None:
         ):
             st.switch_page("pages/train.py")
         st.page_link("pages/train.py", label="Choose everything yourself", icon=":material/tune:")
-    st.caption("A small convolutional network learns to read handwritten digits: well under a minute.")
+    st.caption("A small convolutional network learns to read handwritten digits: about a minute at most.")
 
 
 def start_first() -> None:

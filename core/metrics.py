@@ -13,6 +13,11 @@ from typing import Any
 
 Columns = dict[str, list[Any]]
 
+NUMBERS = {  # what a line of each kind must hold; it may hold more
+    "step": ("step", "epoch", "seconds", "loss", "accuracy", "lr", "images_per_second"),
+    "epoch": ("step", "epoch", "seconds", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "best"),
+}
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -20,7 +25,7 @@ class Metrics:
 
     version: grows with every change, so that a figure made from the same version need not be made again.
     steps, epochs: a list for each field of the Step and Epoch events. end: the End event, or None.
-    damaged_lines: lines that are no JSON objects and were skipped.
+    damaged_lines: lines that are no JSON objects, or lack a number, and were skipped.
     """
 
     version: int = 0
@@ -88,6 +93,8 @@ class MetricsReader:
                 self._end = event
                 return
             columns = self._columns[kind]
+            for name in NUMBERS[kind]:
+                float(event[name])
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self._damaged += 1
             return

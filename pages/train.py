@@ -6,8 +6,10 @@ from core.errors import LabError
 from core.runs import LIVE, Run
 from pages.ui import charts, form, live, plot, state, words
 
-TICKS = ((5.0, 0.5), (60.0, 1.0))  # until so many seconds of training, the page looks every so many seconds
-SLOW_TICK = 2.0  # afterwards: drawing costs the training a share of the same cores
+# Until so many seconds of training, the page looks every so many seconds. By then a curve moves by less than a
+# twentieth of its length between two looks, and drawing takes the training's own cores: about 0.2 s a look.
+TICKS = ((10.0, 0.5), (40.0, 1.0), (120.0, 2.0))
+SLOW_TICK = 5.0
 
 
 def choose_run(runs: list[Run]) -> Run | None:
@@ -54,11 +56,10 @@ def new_run() -> None:
     """The form with its forecast and its button."""
     with st.container(border=True):
         st.subheader("New run", anchor=False)
-        if forked := st.session_state.get(state.FORKED_FROM):
-            st.info(
-                f"This form holds the config of run {forked}. Change one thing and start.", icon=":material/call_split:"
-            )
+        banner = st.empty()
         configs = form.show()
+        if (forked := st.session_state.get(state.FORKED_FROM)) and configs:
+            banner.info(form.fork_in_words(forked, configs[0]), icon=":material/call_split:")
         form.data_offer(configs)
         form.forecast(configs)
         form.start_button(configs)

@@ -41,6 +41,29 @@ def test_the_first_question_is_answered_later_and_the_second_at_once(store, monk
     assert Forecaster(store).ask(replace(CONFIG, epochs=10)).seconds == pytest.approx(21.0)
 
 
+def test_a_measurement_beside_a_training_is_shown_as_such_and_made_again_when_the_machine_is_free(store, monkeypatch):
+    figures = {"epoch_seconds": 9.0, "start_seconds": 0.0, "memory_mb": 300, "parameters": 5, "multiply_adds": 6,
+               "source": "a few steps just now"}  # fmt: skip
+    monkeypatch.setattr(forecast, "measure_in_child", lambda config: dict(figures))
+    forecaster, running = Forecaster(store), store.create(CONFIG)
+    running.set_status(state="running")
+    with running.held():
+        assert asked(forecaster, CONFIG) is None
+        assert forecaster.ask(CONFIG).source == "a few steps beside a run that trains now"
+    running.set_status(state="finished")
+    figures["epoch_seconds"] = 4.0
+    assert asked(forecaster, CONFIG) is None
+    assert (forecaster.ask(CONFIG).seconds_per_epoch, forecaster.ask(CONFIG).source) == (4.0, "a few steps just now")
+
+
+def asked(forecaster, config):
+    """Ask, and wait until what was begun has ended."""
+    answer = forecaster.ask(config)
+    for thread in list(forecaster._measuring.values()):
+        thread.join()
+    return answer
+
+
 def test_an_earlier_run_is_believed_more_than_a_few_steps(store, trained, monkeypatch):
     monkeypatch.setattr(
         forecast, "measure_in_child",

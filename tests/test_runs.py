@@ -223,17 +223,32 @@ def test_metrics_are_read_on_from_where_the_last_look_ended(tmp_path):
     path = tmp_path / "metrics.jsonl"
     reader = MetricsReader(path)
     assert reader.read().version == 0
-    path.write_text('{"event": "epoch", "epoch": 1, "val_loss": 2.0}\n{"event": "epo')
+    lines = [json.dumps(training.as_dict(training.Epoch(9, epoch, 1.0, 3.0, 0.5, 3.0 - epoch, 0.5, True, None)))
+             for epoch in (1, 2)]  # fmt: skip
+    path.write_text(f"{lines[0]}\n{lines[1][:12]}")
     first = reader.read()
-    assert first.epochs == {"epoch": [1], "val_loss": [2.0]}
+    assert (first.epochs["epoch"], first.epochs["val_loss"]) == ([1], [2.0])
     assert reader.read() is first
     with path.open("a") as file:
-        file.write('ch", "epoch": 2, "val_loss": 1.0}\nnonsense\n{"event": "end", "state": "finished"}\n')
+        file.write(f'{lines[1][12:]}\nnonsense\n{{"event": "end", "state": "finished"}}\n')
     second = reader.read()
     assert second.epochs["val_loss"] == [2.0, 1.0]
     assert second.end == {"state": "finished"}
     assert second.damaged_lines == 1
     assert second.version > first.version
+
+
+@pytest.mark.parametrize("event", [training.Step(1, 0.1, 0.1, 2.0, 0.5, 0.1, 10.0),
+                                   training.Epoch(9, 1, 1.0, 3.0, 0.5, 2.0, 0.5, True, None)])  # fmt: skip
+def test_a_line_that_lacks_a_number_is_left_out_and_counted(tmp_path, event):
+    whole, path = training.as_dict(event), tmp_path / "metrics.jsonl"
+    needed = [name for name in whole if name not in ("event", "patience_left")]
+    broken = [{key: value for key, value in whole.items() if key != name} for name in needed]
+    broken += [{**whole, needed[0]: wrong} for wrong in ("high", None, [1])]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in (*broken, whole)))
+    metrics = MetricsReader(path).read()
+    assert metrics.damaged_lines == len(broken)
+    assert getattr(metrics, f"{whole['event']}s")["step"] == [whole["step"]]
 
 
 def test_readers_notice_that_a_resume_cut_the_metrics(store, small):

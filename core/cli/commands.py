@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,12 @@ def fetch(options: argparse.Namespace) -> int:
     path = data.fetch(options.name, progress=show)
     line.close()
     print(f"{options.name} is in {path}")
+    return 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Run one benchmark, which prints what it measured."""
+    import_module(f"core.bench.{options.what}").main()
     return 0
 
 

@@ -98,6 +98,7 @@ def _close_epoch(learner: Learner, clock: _Clock) -> Generator[Event, None, End 
     clock.settle()
     progress = learner.progress
     result = learner.validate()
+    clock.go_on()
     steps = max(1, progress.position)
     train_loss, train_accuracy = progress.loss_sum / steps, progress.accuracy_sum / steps
     if not math.isfinite(train_loss) or not math.isfinite(result.loss):
@@ -167,6 +168,10 @@ class _Clock:
             self.learner.progress.loss_sum += loss
             self.learner.progress.accuracy_sum += accuracy
         return figures
+
+    def go_on(self) -> None:
+        """Count the time for the next step event from now: what came before was no learning."""
+        self.last_told = time.perf_counter()
 
     def step_event_is_due(self) -> bool:
         """Whether nothing was told for a tenth of a second, or never."""

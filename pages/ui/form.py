@@ -139,6 +139,20 @@ def fill_from(run: Run) -> None:
     st.session_state[state.FORKED_FROM] = run.id
 
 
+def fork_in_words(run_id: str, config: TrainConfig) -> str:
+    """What the form now holds that the run it was filled from does not."""
+    try:
+        run = state.store().get(run_id)
+        changed = words.difference(config, run.config)
+    except LabError:  # discarded since
+        return "This form holds the config of a run that is gone."
+    if not changed:
+        return f"This form holds the config of **{words.md(run.name)}**. Change one thing and start."
+    knobs = ", ".join(f"{TITLES.get(name, name.replace('_', ' '))} {theirs} → {mine}"
+                      for name, (mine, theirs) in changed.items())  # fmt: skip
+    return f"Like **{words.md(run.name)}**, but {words.md(knobs)}."
+
+
 def start_button(configs: list[TrainConfig] | None) -> None:
     """The button, which makes one run a seed however often and in however many tabs this form is sent."""
     tokens = st.session_state.get(state.TOKENS, [])

@@ -29,6 +29,8 @@ def header(run: Run, status: Status) -> None:
         show(words.md(status.reason))
     if status.warning:
         st.warning(words.md(status.warning))
+    if damaged := run.metrics().damaged_lines:
+        st.warning(f"{damaged} damaged line{'s' if damaged > 1 else ''} of its metrics are left out of the curves.")
 
 
 def buttons(run: Run, status: Status) -> None:

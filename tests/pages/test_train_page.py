@@ -138,7 +138,9 @@ def test_fork_fills_the_form_with_the_runs_config(open_page, store, make_run, sm
     app = open_page("train", run=run.id)
     button(app, "Fork").click().run()
     assert not app.exception
+    assert "Change one thing" in text_of(app)
     app.text_input(key="form_seeds").set_value("7").run()
+    assert "seed 0 → 7" in text_of(app).replace("\\", "")
     button(app, "Start training").click().run()
     forked = next(other for other in own(store) if other.id != run.id)
     assert forked.config == dataclasses.replace(small, seed=7)

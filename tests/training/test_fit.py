@@ -1,6 +1,7 @@
 """fit: what it tells, when it stops, and that a resume changes nothing."""
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,18 @@ def test_it_learns_real_digits():
     assert epochs[-1].val_accuracy > 0.85
     assert epochs[-1].val_loss < epochs[0].val_loss
     assert events[-1] == training.End("finished", "All 3 epochs done.")
+
+
+def test_the_time_of_a_validation_does_not_count_as_slow_learning(monkeypatch):
+    validate = Learner.validate
+
+    def slow(learner):
+        time.sleep(0.5)
+        return validate(learner)
+
+    monkeypatch.setattr(Learner, "validate", slow)
+    steps = of_kind(training.fit(small(epochs=3, train_size=2000)), training.Step)
+    assert min(step.images_per_second for step in steps) > 40 / 0.5 * 2  # a step of 40 images, and half a second
 
 
 def test_events_add_up():

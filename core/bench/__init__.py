@@ -1,0 +1,5 @@
+"""Benchmarks: commands that compare side by side in one run and print what they measured. Nothing here is asserted.
+
+forecast.py   what the forecast said against what the run then took
+table.py      rows of figures as text
+"""

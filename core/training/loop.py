@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -97,8 +98,8 @@ def _close_epoch(learner: Learner, clock: _Clock) -> Generator[Event, None, End 
     """Validate, tell, and remember what early stopping needs; returns End if the loss is no number any more."""
     clock.settle()
     progress = learner.progress
-    result = learner.validate()
-    clock.go_on()
+    with clock.standing():
+        result = learner.validate()
     steps = max(1, progress.position)
     train_loss, train_accuracy = progress.loss_sum / steps, progress.accuracy_sum / steps
     if not math.isfinite(train_loss) or not math.isfinite(result.loss):
@@ -149,29 +150,34 @@ class _Clock:
         self.before = learner.progress.seconds
         self.start = self.last_told = self.last_checkpoint = time.perf_counter()
         self.told_once = False
-        self.untold: list[Tensor] = []  # [2] a step: loss and accuracy
+        self.stood = 0.0  # seconds since the last step event in which nothing was learned
+        self.counted: list[Tensor] = []  # [2] a step: loss and accuracy, on the device
+        self.untold: list[list[float]] = []  # the same of every step since the last step event, as numbers
 
     def count(self, loss: Tensor, accuracy: Tensor) -> None:
         """Add one step's figures."""
-        self.untold.append(torch.stack((loss, accuracy)))
+        self.counted.append(torch.stack((loss, accuracy)))
 
     def stamp(self) -> None:
         """Write the time trained so far into the progress, and add up what was counted."""
         self.settle()
         self.learner.progress.seconds = self.before + time.perf_counter() - self.start
 
-    def settle(self) -> list[list[float]]:
-        """Add what was counted to the epoch's sums, step by step so that the sums don't depend on when; returns it."""
-        figures: list[list[float]] = torch.stack(self.untold).tolist() if self.untold else []
-        self.untold = []
+    def settle(self) -> None:
+        """Add what was counted to the epoch's sums, step by step so that the sums don't depend on when."""
+        figures: list[list[float]] = torch.stack(self.counted).tolist() if self.counted else []
+        self.counted = []
+        self.untold += figures
         for loss, accuracy in figures:
             self.learner.progress.loss_sum += loss
             self.learner.progress.accuracy_sum += accuracy
-        return figures
 
-    def go_on(self) -> None:
-        """Count the time for the next step event from now: what came before was no learning."""
-        self.last_told = time.perf_counter()
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """What happens in here is no learning: it does not count as slow steps."""
+        begin = time.perf_counter()
+        yield
+        self.stood += time.perf_counter() - begin
 
     def step_event_is_due(self) -> bool:
         """Whether nothing was told for a tenth of a second, or never."""
@@ -181,9 +187,10 @@ class _Clock:
         """The means since the last one."""
         self.told_once = True
         now = time.perf_counter()
-        seconds, self.last_told = now - self.last_told, now
-        figures = self.settle()
-        steps = len(figures)
+        seconds = now - self.last_told - self.stood
+        self.settle()
+        figures, steps = self.untold, len(self.untold)
+        self.last_told, self.stood, self.untold = now, 0.0, []
         self.learner.progress.seconds = self.before + now - self.start
         progress, config = self.learner.progress, self.learner.config
         return Step(

@@ -15,8 +15,9 @@ The map, from the bottom up; each line may import only from the lines above it:
     forecast.py               time and memory of a run before it starts
     jobs.py                   the queue and its background thread
     worker.py                 the child process of one run
+    reference.py              the reference runs that ship, and the table of their results
     bench/                    benchmarks: what this machine does, side by side in one run
-    __main__.py, cli/         python -m core train | evaluate | list | fetch | bench
+    __main__.py, cli/         python -m core train | evaluate | list | fetch | bench | reference
 
 In ten lines:
 

@@ -1,4 +1,4 @@
-"""The command line: python -m core train | evaluate | list | fetch | bench.
+"""The command line: python -m core train | evaluate | list | fetch | bench | reference.
 
 Owns: the arguments. Each command's work is in `core/cli/`. An error of ours is printed and exits with 2.
 """
@@ -13,7 +13,7 @@ from core import data, models, recipes
 from core.config import TrainConfig
 from core.errors import LabError
 
-BENCHMARKS = ("forecast",)
+BENCHMARKS = ("forecast", "train", "scaling")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download a data set, once")
     fetch.add_argument("name", help=f"one of {', '.join(data.names())}")
     commands.add_parser("list", help="all runs, the newest first")
+    commands.add_parser(
+        "reference", help="train the runs that ship, as far as they are not there; goes on where it was"
+    )
     bench = commands.add_parser("bench", help="measure this machine; prints a table")
     bench.add_argument("what", choices=BENCHMARKS, help=f"one of {', '.join(BENCHMARKS)}")
     return parser

@@ -100,6 +100,11 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
     path = folder / WEIGHTS
     manifest = read_manifest(folder)
     entries = [manifest[key] for key in ("best", "best_pending") if manifest.get(key)]
+    if not entries and folder.name.startswith("ref-"):
+        raise CheckpointError(
+            f"Run {folder.name} ships with its curves and answers only; the weights are with another seed of the same. "
+            "Take one that has them, or fork the run to train it again."
+        )
     if not entries:
         raise CheckpointError(f"Run {folder.name} has no weights yet: its first epoch is not done. Let it train on.")
     if not any(_is_whole(path, entry) for entry in entries):

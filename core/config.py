@@ -17,7 +17,7 @@ from core.errors import ConfigError, shown, unknown_name
 
 BY_RECIPE: Any = None  # a knob that nobody set: the recipe, the model or the data set decides
 
-OPTIMIZERS = ("adam", "adamw", "sgd")
+OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("auto", "float32", "bf16")
 EXAMPLE = '{"model": "cnn"}'
@@ -53,6 +53,10 @@ class TrainConfig:
     train_size: int = knob("training images used, out of all there are", low=1)
     width: int = knob("filters of the first layer (MLP: units of a hidden layer)", low=1, high=4096)
 
+    whiten: bool = knob("set the first layer's filters so that their outputs are uncorrelated, and keep them")
+    identity: bool = knob("let the filters start by passing their input on")
+    fixed_scales: bool = knob("keep the scales of the normalisations at 1")
+
     optimizer: str = knob("the rule that turns gradients into steps", choices=OPTIMIZERS)
     learning_rate: float = knob("size of a step at its peak", low=1e-8, high=100.0)
     schedule: str = knob("how the learning rate falls after its warm-up", choices=SCHEDULES)
@@ -61,7 +65,7 @@ class TrainConfig:
     label_smoothing: float = knob("share of the target spread over all classes", low=0.0, high=0.9)
     patience: int = knob("epochs without a better validation loss before it stops; 0 never stops early", low=0)
 
-    flip: bool = knob("mirror every second image")
+    flip: bool = knob("mirror every image in every second epoch")
     shift: int = knob("move images by up to so many pixels", low=0, high=16)
     cutout: int = knob("blank a square of so many pixels in every image", low=0, high=64)
     rotate: float = knob("turn images by up to so many degrees", low=0.0, high=180.0)

@@ -40,11 +40,15 @@ class Evaluation:
     probabilities: Tensor
 
 
-def evaluate(model: nn.Module, split: Split, views: int = 1, batch_size: int = BATCH_SIZE) -> Evaluation:
+def evaluate(
+    model: nn.Module, split: Split, views: int = 1, *, batch_size: int = BATCH_SIZE, label_smoothing: float = 0.0
+) -> Evaluation:
     """Run `model` over a split, in evaluation mode and without gradients; its mode is put back afterwards.
 
     views: 1 the image as it is; 2 and its mirror image; 6 both, also moved by one pixel to either corner, the
     probabilities averaged (test-time augmentation as in arXiv 2404.00498, section 3.3).
+
+    label_smoothing: share of the target spread over all classes in the loss, so that it compares with a training's.
 
     Raises: ConfigError for another number of views.
     """
@@ -57,7 +61,7 @@ def evaluate(model: nn.Module, split: Split, views: int = 1, batch_size: int = B
     pairs = (labels.flatten() * classes + predictions.flatten()).bincount(minlength=classes * classes)
     return Evaluation(
         accuracy=float((predictions == labels).double().mean()),
-        loss=float(F.nll_loss(log_probabilities, labels)),
+        loss=float(F.cross_entropy(log_probabilities, labels, label_smoothing=label_smoothing)),
         confusion=pairs.reshape(classes, classes),
         predictions=predictions,
         probabilities=log_probabilities.exp(),

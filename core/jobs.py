@@ -16,7 +16,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.checkpoints import WEIGHTS
 from core.config import TrainConfig
 from core.errors import RunError
 from core.runs import RESUMABLE, Run, RunStore
@@ -221,7 +220,7 @@ def _obey_if_idle(run: Run) -> None:
 
 def _stop_idle(run: Run, state: str) -> None:
     """A run with weights still has its test to take: it goes to the queue for that. Another just ends."""
-    if not (run.path / WEIGHTS).exists():
+    if not run.has_weights:
         run.set_status(state="stopped", reason="Stopped before its first epoch was done.", ended=time.time())
     elif state != "queued":
         run.set_status(state="queued", queued=time.time(), reason="")

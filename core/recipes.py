@@ -2,7 +2,9 @@
 
 Owns: the tables. Torch-free and below `core.config`, so that a TrainConfig is complete the moment it exists.
 
-    quick    a first result within a minute on two CPU cores: one cycle of AdamW, few epochs, light augmentation
+    quick    a first result within a minute on two CPU cores: few epochs, of a large set only a part
+    fast     accurate in the time of a coffee: what `best` does, in fewer epochs
+    best     the most accurate that we know for each network on two CPU cores
     report   the lab report's way: Adam at a constant rate, early stopping, no augmentation, no tricks
 """
 
@@ -13,11 +15,15 @@ from typing import Any
 from core.data import DatasetInfo
 
 SUMMARIES = {
-    "quick": "A first result within about a minute: few epochs, one cycle of the learning rate.",
+    "quick": "A first result within about a minute: few epochs, of a large data set only a part.",
+    "fast": "Accurate in the time of a coffee: a few epochs over all images, with all that helps.",
+    "best": "As accurate as we know how on this network: like fast, with more epochs.",
     "report": "The classic way: Adam at a constant rate, no augmentation, early stopping. Slower and less accurate.",
 }
 
+PLAIN: dict[str, Any] = {"whiten": False, "identity": False, "fixed_scales": False}
 REPORT: dict[str, Any] = {
+    **PLAIN,
     "epochs": 50,
     "batch_size": 128,
     "optimizer": "adam",
@@ -34,22 +40,26 @@ REPORT: dict[str, Any] = {
     "scale": 0.0,
 }
 
-QUICK: dict[str, Any] = {
-    "batch_size": 128,
-    "optimizer": "adamw",
-    "schedule": "linear",
-    "warmup": 0.2,
-    "weight_decay": 0.01,
-    "label_smoothing": 0.0,
-    "patience": 0,
-    "cutout": 0,
-    "rotate": 0.0,
-    "scale": 0.0,
+ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "warmup": 0.2, "patience": 0, "cutout": 0}
+FILTERS: dict[str, Any] = {  # for networks with convolutions
+    **{"whiten": True, "identity": True, "fixed_scales": True},
+    **{"optimizer": "muon", "learning_rate": 1e-2, "weight_decay": 0.0, "warmup": 0.0},
 }
-QUICK_RATE = {"mlp": 3e-3, "cnn": 1e-2}  # 5e-3 for the deep ones
+UNITS: dict[str, Any] = {  # for the MLP
+    **PLAIN,
+    **{"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05},
+}
+PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
+DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
+
 QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 for the deep ones
-QUICK_CNN_WIDTH = 16  # half the usual: MNIST in 35 s on two cores without bf16, and still 99.3 %
 QUICK_EPOCHS = (3, 8)  # at least, at most
+EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits
+    "fast": {"mlp": (30, 10), "cnn": (7, 4), "convnet": (8, 3), "resnet": (8, 3), "speednet": (9, 3)},
+    "best": {"mlp": (60, 30), "cnn": (20, 12), "convnet": (24, 10), "resnet": (24, 10), "speednet": (20, 10)},
+}
+SMALL_SET_EPOCHS = 5  # times as many, of a set with less than a tenth of the images
+WIDTH = {"mlp": (1024, 1024), "cnn": (64, 32), "convnet": (64, 32), "resnet": (64, 32), "speednet": (64, 32)}
 
 
 def names() -> list[str]:
@@ -61,19 +71,32 @@ def knobs(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     """Values for every knob that a recipe decides; `recipe` must be one of `names()`."""
     if recipe == "report":
         return dict(REPORT)
-    return {**QUICK, **_quick_for(model, data)}
+    return {**_tuned(model, data), **(_quick(model, data) if recipe == "quick" else _sizes(recipe, model, data))}
 
 
-def _quick_for(model: str, data: DatasetInfo) -> dict[str, Any]:
+def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
+    """What `quick`, `fast` and `best` have in common."""
+    images = PHOTOS if _is_colour(data) else DIGITS
+    return {
+        **ONE_CYCLE,
+        "batch_size": min(500, data.train_size // 20),
+        **images,
+        **(UNITS if model == "mlp" else FILTERS),
+    }
+
+
+def _sizes(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
+    place = 0 if _is_colour(data) else 1
+    epochs = EPOCHS[recipe][model][place] * (SMALL_SET_EPOCHS if data.shipped else 1)
+    return {"epochs": epochs, "width": WIDTH[model][place]}
+
+
+def _quick(model: str, data: DatasetInfo) -> dict[str, Any]:
     """As many epochs as the budget of images allows; of a large set, a deep network sees only a part."""
-    colour = data.image_shape[0] == 3
     budget, (fewest, most) = QUICK_BUDGET.get(model, 24_000), QUICK_EPOCHS
     limited = {"train_size": budget // fewest} if budget // fewest < data.train_size // 2 else {}
-    return {
-        "epochs": min(most, max(fewest, round(budget / data.train_size))),
-        "learning_rate": QUICK_RATE.get(model, 5e-3),
-        "flip": colour,  # a mirrored digit is another sign
-        "shift": 2 if colour else 1,
-        **({"width": QUICK_CNN_WIDTH} if model == "cnn" else {}),
-        **limited,
-    }
+    return {"epochs": min(most, max(fewest, round(budget / data.train_size))), "batch_size": 128, **limited}
+
+
+def _is_colour(data: DatasetInfo) -> bool:
+    return data.image_shape[0] == 3

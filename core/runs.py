@@ -129,6 +129,11 @@ class Run:
         """Whether it is a reference run: read-only."""
         return self.id.startswith("ref-")
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether its best weights are there; of the reference runs only one seed in three has them."""
+        return (self.path / checkpoints.WEIGHTS).is_file()
+
     # Where it stands
 
     def status(self) -> Status:

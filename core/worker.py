@@ -21,7 +21,6 @@ from filelock import Timeout
 
 from core import data as datasets
 from core import machine, training
-from core.checkpoints import WEIGHTS
 from core.errors import LabError
 from core.evaluation import evaluate
 from core.loading import load_model
@@ -118,7 +117,7 @@ def _store(run: Run, event: training.Event) -> None:
 
 def _open_test_set(run: Run) -> None:
     """Evaluate the best weights on the test set, once; a run that has no weights yet has nothing to test."""
-    if run.test() is None and (run.path / WEIGHTS).exists():
+    if run.test() is None and run.has_weights:
         data = datasets.load(run.config.dataset)
         run.save_test(evaluate(load_model(run), data.test), data.fingerprint)
 

@@ -16,7 +16,7 @@ def welcome() -> None:
     st.title("CNN Lab", anchor=False)
     st.markdown(
         "Train small image networks for real, on this machine, and watch them learn while they do. "
-        "Four networks, from a plain MLP to a ResNet, learn from real images that are already here. "
+        "Five networks, from a plain MLP to a ResNet, learn from real images that are already here. "
         "Pause, resume, stop and compare as you like: a run goes on when you close this page."
     )
     with st.container(horizontal=True):
@@ -53,20 +53,23 @@ def run_line(run: Run) -> None:
         st.page_link("pages/train.py", label="Open", query_params={"run": run.id}, icon=":material/monitoring:")
 
 
-def section(title: str, runs: list[Run]) -> None:
+def section(title: str, runs: list[Run], most: int = SHOWN_RUNS) -> None:
     """Some runs under a title; nothing when there are none."""
     if runs:
         st.subheader(title, anchor=False)
-        for run in runs[:SHOWN_RUNS]:
+        for run in runs[:most]:
             run_line(run)
-        if len(runs) > SHOWN_RUNS:
-            st.caption(f"and {len(runs) - SHOWN_RUNS} more on the Train page")
+        if len(runs) > most:
+            st.caption(f"and {len(runs) - most} more on the Train page")
 
 
 def runs_now() -> None:
     """What is going on, what can go on, what has ended; looked at again every two seconds while it changes."""
     by_state: dict[str, list[Run]] = {"live": [], "resumable": [], "ended": []}
-    for run in state.own_and_shipped():
+    runs = state.own_and_shipped()
+    for run in runs:
+        if run.is_shipped:
+            continue
         now = run.status().state
         by_state["live" if now in LIVE else "resumable" if now in RESUMABLE else "ended"].append(run)
     section("Now", by_state["live"])
@@ -75,6 +78,7 @@ def runs_now() -> None:
     if not any(by_state.values()):
         st.subheader("Runs", anchor=False)
         st.info("No runs yet. **Train a first network** makes one, and its curves appear while it learns.")
+    section("Reference runs, trained for you", [run for run in runs if run.is_shipped and run.has_weights], most=10)
 
 
 def this_machine() -> None:

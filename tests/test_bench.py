@@ -1,13 +1,16 @@
 """The benchmarks print what they measured; what they measure is never asserted."""
 
 import re
+from functools import partial
 from importlib import import_module
 
 import pytest
 
+from core import data, models
 from core.__main__ import BENCHMARKS, main
-from core.bench import forecast
+from core.bench import forecast, scaling, train
 from core.bench.table import aligned
+from core.config import TrainConfig
 
 
 def test_a_table_is_flush_left_first_and_flush_right_after():
@@ -32,3 +35,29 @@ def test_the_forecast_is_printed_beside_what_the_run_took(monkeypatch, capsys, s
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[0].split()[:2] == ["run", "forecast"]
     assert re.search(r"mlp on mnist-mini, seed 0 +[\d.]+ +[\d.]+ +[+-]\d+%", lines[1])
+
+
+def test_our_step_is_printed_beside_the_plain_one(monkeypatch, capsys):
+    monkeypatch.setattr(models, "names", lambda: ["mlp"])
+    for name, value in {"ROUNDS": 1, "SECONDS": 0.05, "WORKERS": (0,), "BATCH_SIZE": 64}.items():
+        monkeypatch.setattr(train, name, value)
+    monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "TrainConfig", partial(TrainConfig, width=16))
+        assert main(["bench", "train"]) == 0
+    *_, head, row = capsys.readouterr().out.strip().splitlines()
+    assert head.split()[:3] == ["model", "ours", "images/s"]
+    ours, plain, ratio = (float(cell.replace(",", "")) for cell in row.split()[1:4])
+    assert ratio == pytest.approx(ours / plain, abs=0.1)
+
+
+def test_what_grows_is_printed_with_time_and_memory(monkeypatch, capsys):
+    figures = {"epoch_seconds": 2.0, "start_seconds": 1.0, "memory_mb": 500}
+    asked = []
+    monkeypatch.setattr(scaling, "measure_in_child", lambda config: asked.append(config) or figures)
+    monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
+    assert main(["bench", "scaling"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) == len(asked) + 2
+    assert {config.batch_size for config in asked} == {32, 128, 256, 512}
+    assert lines[-1].split() == ["train_size", "2,000", "2.0", "1,000", "1.0", "500"]

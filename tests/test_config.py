@@ -38,9 +38,9 @@ def test_digits_are_never_mirrored_by_a_recipe():
 @pytest.mark.parametrize(
     ("knobs", "words"),
     [
-        ({"model": "resnett"}, ["model", "'resnett'", "mlp, cnn, convnet, resnet", "Did you mean 'resnet'?"]),
+        ({"model": "resnett"}, ["model", "'resnett'", "mlp, cnn, convnet, resnet, speednet", "Did you mean 'resnet'?"]),
         ({"dataset": "imagenet"}, ["data set", "'imagenet'", "mnist-mini"]),
-        ({"recipe": "best of all"}, ["recipe", "quick, report"]),
+        ({"recipe": "best of all"}, ["recipe", "quick, fast, best, report"]),
         ({"model": None}, ["model", "None"]),
     ],
 )

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from core import data, forecast
+from core import forecast, models
 from core.config import TrainConfig
 from core.errors import RunError
 from core.forecast import Forecaster, figures_of, kind_of, measure
 from core.models.cost import cost
-from core.training.learner import build_model
 
 CONFIG = TrainConfig(model="mlp", dataset="mnist-mini", width=32, epochs=3, threads=1)
 
@@ -23,7 +22,7 @@ def test_runs_that_differ_only_in_what_they_learn_are_of_one_kind():
 def test_a_measurement_tells_time_memory_and_size(monkeypatch):
     monkeypatch.setattr(forecast, "MEASURED_SECONDS", 0.05)
     figures = measure(CONFIG)
-    size = cost(build_model(CONFIG, data.load("mnist-mini")), (1, 28, 28))
+    size = cost(models.build("mlp", (1, 28, 28), 10, width=CONFIG.width), (1, 28, 28))
     assert (figures["parameters"], figures["multiply_adds"]) == (size.parameters, size.multiply_adds)
     assert figures["epoch_seconds"] > 0
     assert figures["memory_mb"] > 100

@@ -1,5 +1,7 @@
 """Benchmarks: commands that compare side by side in one run and print what they measured. Nothing here is asserted.
 
 forecast.py   what the forecast said against what the run then took
+train.py      our training step against the plain way
+scaling.py    how time and memory grow
 table.py      rows of figures as text
 """

@@ -16,10 +16,11 @@ from core import data
 from core.cli.progress import ProgressLine
 from core.config import TrainConfig
 from core.errors import ConfigError, RunError
-from core.runs import RESUMABLE, Run, RunStore
+from core.runs import ENDED, RESUMABLE, Run, RunStore
 
 if TYPE_CHECKING:
     from core.training import Event
+    from core.worker import Control
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "paused": 0, "interrupted": 130}
 
@@ -30,13 +31,10 @@ def train(options: argparse.Namespace) -> int:
     print(f"Run {run.id}: {run.name}")
     line = ProgressLine()
     line.show(0.0, "loading")
-    from core.worker import Control, work
+    from core.worker import work
 
-    control = Control(run)
-    signal.signal(signal.SIGINT, lambda *_: control.server_has_gone.set())
-    signal.signal(signal.SIGTERM, lambda *_: control.server_has_gone.set())
     try:
-        state = work(run, control=control, told=lambda event: _tell(run, event, line))
+        state = work(run, control=_control(run), told=lambda event: _tell(run, event, line))
     except Timeout:
         raise RunError(f"Another process works on run {run.id} just now. Pause it first.") from None
     line.close()
@@ -90,10 +88,34 @@ def fetch(options: argparse.Namespace) -> int:
     return 0
 
 
+def reference(options: argparse.Namespace) -> int:
+    """Train the reference runs that are not there yet; Ctrl-C stores what is under way and leaves."""
+    from core import reference as references
+
+    line = ProgressLine()
+    for one, state in references.make(_control, lambda run, event: _tell(run, event, line)):
+        line.close()
+        print(f"{one.id:32} {state}", flush=True)
+        if state not in ENDED:
+            return EXIT_CODES.get(state, 2)
+    print(references.table())
+    return 0
+
+
 def bench(options: argparse.Namespace) -> int:
     """Run one benchmark, which prints what it measured."""
     import_module(f"core.bench.{options.what}").main()
     return 0
+
+
+def _control(run: Run) -> Control:
+    """What steers a run that trains in this process: its control file, and Ctrl-C, which lets it store its state."""
+    from core.worker import Control
+
+    control = Control(run)
+    signal.signal(signal.SIGINT, lambda *_: control.server_has_gone.set())
+    signal.signal(signal.SIGTERM, lambda *_: control.server_has_gone.set())
+    return control
 
 
 def _run_to_train(options: argparse.Namespace) -> Run:

@@ -46,14 +46,18 @@ class Augmentation:
         if not 0 <= self.scale < 1:
             raise ConfigError(f"scale is {shown(self.scale)}, allowed is a share from 0 to below 1, such as 0.1.")
 
-    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Apply the changes to a batch; see the class."""
+    def __call__(self, images: Tensor, generator: Generator, mirrored: Tensor | None = None) -> Tensor:
+        """Apply the changes to a batch; see the class.
+
+        mirrored: bool [N], which images the flip mirrors; without it chance decides.
+        """
+        flip = mirrored if self.flip and mirrored is not None else self.flip
         if self.rotate or self.scale:
-            images = flip_shift(images, generator, self.flip, 0) if self.flip else images
+            images = flip_shift(images, generator, flip, 0) if self.flip else images
             turned = affine(images.float().div_(255), generator, self.rotate, self.scale, self.shift)
             images = _channels_last(turned.mul_(255).round_().to(torch.uint8))
         elif self.flip or self.shift:
-            images = flip_shift(images, generator, self.flip, self.shift)
+            images = flip_shift(images, generator, flip, self.shift)
         return cutout(images, generator, self.cutout) if self.cutout else images
 
 
@@ -70,19 +74,21 @@ def step_generator(seed: int, epoch: int, step: int, device: str = "cpu", stream
     return torch.Generator(device).manual_seed(mixed ^ mixed >> 32)  # torch's CPU generator takes only the low 32 bits
 
 
-def flip_shift(images: Tensor, generator: Generator, flip: bool, shift: int) -> Tensor:
-    """Mirror images left to right with probability one half, and move each by up to `shift` whole pixels each way.
+def flip_shift(images: Tensor, generator: Generator, flip: bool | Tensor, shift: int) -> Tensor:
+    """Mirror images left to right, and move each by up to `shift` whole pixels each way.
 
-    images: any dtype [N, C, H, W]. What moves in from outside is the image's reflection about its outermost pixels.
+    images: any dtype [N, C, H, W]. flip: whether an image is mirrored with probability one half, or bool [N], which
+    are. What moves in from outside is the image's reflection about its outermost pixels.
 
     Returns the same dtype [N, C, H, W], channels_last, new memory.
     """
     count, _, height, width = images.shape
     rows = _moved(count, height, shift, generator, images.device)  # [N, H]
     columns = _moved(count, width, shift, generator, images.device)  # [N, W]
-    if flip:
-        mirrored = torch.rand(count, 1, generator=generator, device=images.device) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
+    if flip is True:
+        flip = torch.rand(count, generator=generator, device=images.device) < 0.5
+    if flip is not False:
+        columns = torch.where(flip[:, None], columns.flip(1), columns)
     return _gather(images, rows, columns)
 
 

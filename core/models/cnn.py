@@ -8,17 +8,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.models.layers import Normalize, conv3x3, full_precision, hidden_linear
+from core.models.layers import FirstConv, Normalize, conv3x3, full_precision, hidden_linear
 
 HIDDEN = 128  # units between the feature map and the classes
 
 
 class CNN(nn.Module):
-    """Three times 3x3 convolution, 2x2 max-pool, batch norm and ReLU; then two linear layers.
+    """Three times 3x3 convolution, 2x2 max-pool and ReLU, the last two with batch norm; then two linear layers.
 
     Pooling comes before the normalisation: the same maxima, and a quarter of the pixels to normalise.
 
-    forward: images float [N, C, H, W] in 0..1 -> logits float32 [N, num_classes]. The filters are w, 2w and 4w for
+    forward: images float [N, C, H, W] in 0..1 -> logits float32 [N, num_classes]. The filters are 18C, 2w and 4w for
     width w. `fc1` reads the last feature map in the order channel, row, column, whatever the memory format, so that
     `fc1.weight.view(128, 4w, H // 8, W // 8)` is the equal convolution.
     """
@@ -27,11 +27,10 @@ class CNN(nn.Module):
         super().__init__()
         channels, height, breadth = in_shape
         self.normalize = Normalize(channels)
-        self.conv1 = conv3x3(channels, width)
+        self.conv1 = FirstConv(channels, 3)
         self.pool1 = nn.MaxPool2d(2)
-        self.norm1 = nn.BatchNorm2d(width)
         self.relu1 = nn.ReLU()
-        self.conv2 = conv3x3(width, 2 * width)
+        self.conv2 = conv3x3(self.conv1.out_channels, 2 * width)
         self.pool2 = nn.MaxPool2d(2)
         self.norm2 = nn.BatchNorm2d(2 * width)
         self.relu2 = nn.ReLU()
@@ -45,8 +44,7 @@ class CNN(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """The last feature map: float [N, 4w, H // 8, W // 8], at least 0."""
-        x = self.normalize(images)
-        x = self.relu1(self.norm1(self.pool1(self.conv1(x))))  # [N, C, H, W] -> [N, w, H / 2, W / 2]
+        x = self.relu1(self.pool1(self.conv1(self.normalize(images))))  # [N, C, H, W] -> [N, 18C, H / 2, W / 2]
         x = self.relu2(self.norm2(self.pool2(self.conv2(x))))  # -> [N, 2w, H / 4, W / 4]
         last: Tensor = self.relu3(self.norm3(self.pool3(self.conv3(x))))  # -> [N, 4w, H / 8, W / 8]
         return last

@@ -46,16 +46,31 @@ class Normalize(nn.Module):
         return (images - self.mean) / self.std
 
 
-def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution [N, channels_in, H, W] -> [N, channels_out, H / stride, W / stride], sides rounded up.
+def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
+    """A 3x3 convolution [N, channels_in, H, W] -> [N, channels_out, H, W].
 
     Weights: normal with variance 2 / fan-in. No bias, since the batch norm that follows has one.
 
     Source: He et al. 2015, Delving Deep into Rectifiers (arXiv:1502.01852), equation 10.
     """
-    conv = nn.Conv2d(channels_in, channels_out, kernel_size=3, stride=stride, padding=1, bias=False)
+    conv = nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, bias=False)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     return conv
+
+
+class FirstConv(nn.Conv2d):
+    """The layer that meets the image: every k x k patch to 2 k k C numbers, twice as many as it has.
+
+    forward: float [N, C, H, W] -> [N, 2 k k C, H', W'], the same sides for an odd k, one less for an even one. A class
+    of its own, so that `core.training.start` finds it: with its filters whitened it keeps all of the patch, once with
+    each sign for the ReLU that follows.
+    """
+
+    def __init__(self, channels: int, size: int) -> None:
+        padding = size // 2 if size % 2 else 0
+        super().__init__(channels, 2 * size * size * channels, size, padding=padding)
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        nn.init.zeros_(self.bias)  # type: ignore[arg-type]
 
 
 def hidden_linear(features_in: int, features_out: int) -> nn.Linear:

@@ -18,6 +18,7 @@ from core import models
 from core.data.augment import Augmentation, step_generator
 from core.errors import CheckpointError
 from core.evaluation import Evaluation, evaluate
+from core.training import start
 from core.training.device import arithmetic, choose_device, choose_precision
 from core.training.events import State, Weights
 from core.training.optim import (
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from core.config import TrainConfig
     from core.data import Dataset
 
+IMAGES_TO_WHITEN = 5000
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of the tensors in a State
-ORDER, SUBSET, DROPOUT = 1, 2, 3  # streams of random numbers beside the augmentation's
+ORDER, SUBSET, DROPOUT, MIRROR = 1, 2, 3, 4  # streams of random numbers beside the augmentation's
 
 
 @dataclass
@@ -58,14 +60,16 @@ class Learner:
         self.data = data
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
-        self.model = build_model(config, data).to(self.device)
+        everything = torch.randperm(len(data.train), generator=step_generator(config.seed, 0, 0, stream=SUBSET))
+        self.subset = everything[: config.train_size]
+        self.model = build_model(config, data, self.subset).to(self.device)
         self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.model, config)
         self.augment = Augmentation(config.flip, config.shift, config.cutout, config.rotate, config.scale)
         self.images = data.train.images.to(self.device)
         self.labels = data.train.labels.to(self.device)
-        everything = torch.randperm(len(data.train), generator=step_generator(config.seed, 0, 0, stream=SUBSET))
-        self.subset = everything[: config.train_size]
+        coins = torch.rand(len(data.train), generator=step_generator(config.seed, 0, 0, stream=MIRROR))
+        self.mirrored_first = (coins < 0.5).to(self.device)  # in even epochs; in odd ones the others
         self.steps_per_epoch = config.train_size // config.batch_size
         self.total_steps = self.steps_per_epoch * config.epochs
         self.progress = Progress()
@@ -100,9 +104,12 @@ class Learner:
         return loss.detach(), (logits.detach().argmax(1) == labels).float().mean()
 
     def validate(self) -> Evaluation:
-        """The network on the whole validation split."""
+        """The network on the whole validation split; its loss is the one that is trained, label smoothing included.
+
+        The plain loss would take a network that gets surer of itself, as smoothing forbids it to be, for a better one.
+        """
         with arithmetic(self.precision, self.device):
-            return evaluate(self.model, self.data.val)
+            return evaluate(self.model, self.data.val, label_smoothing=self.config.label_smoothing)
 
     def weights(self) -> Weights:
         """A copy of the network's weights as they are now."""
@@ -135,16 +142,27 @@ class Learner:
         torch.manual_seed(step_generator(*place, stream=DROPOUT).initial_seed())  # for dropout and its like
         index = index.to(self.device)
         rows = self.images.permute(0, 2, 3, 1).index_select(0, index)  # as stored: ten times faster than [index]
-        images = self.augment(rows.permute(0, 3, 1, 2), step_generator(*place, device=self.device.type))
+        mirrored = self.mirrored_first[index] ^ bool(self.progress.epoch % 2)
+        images = self.augment(rows.permute(0, 3, 1, 2), step_generator(*place, device=self.device.type), mirrored)
         return images.float().div_(255).contiguous(memory_format=torch.channels_last), self.labels[index]
 
 
-def build_model(config: TrainConfig, data: Dataset) -> nn.Module:
-    """The config's network with its initial weights, which depend on the seed alone."""
+def build_model(config: TrainConfig, data: Dataset, subset: Tensor) -> nn.Module:
+    """The config's network with its initial weights, which depend on the seed and, whitened, on the training images.
+
+    subset: int64 [M], the training images in use.
+    """
     _, channels, height, width = data.train.images.shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return models.build(config.model, (channels, height, width), len(data.classes), width=config.width)
+        model = models.build(config.model, (channels, height, width), len(data.classes), width=config.width)
+    if config.identity:
+        start.start_as_identity(model)
+    if config.whiten:
+        start.whiten_first_layer(model, data.train.images[subset[:IMAGES_TO_WHITEN]])
+    if config.fixed_scales:
+        start.fix_scales(model)
+    return model
 
 
 def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from core.training.muon import Muon
+
 if TYPE_CHECKING:
     from core.config import TrainConfig
 
@@ -20,12 +22,18 @@ MOMENTUM = 0.9
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimiser of a config. Weight decay leaves biases and normalisation alone, as is usual."""
-    filters = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": filters, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in learnt if p.ndim > 1], [p for p in learnt if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     rate = config.learning_rate
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, nesterov=True, fused=True)
+    if config.optimizer == "muon":
+        hidden = matrices[:-1]  # the last layer's rows are classes: orthogonal steps would treat them all alike
+        return Muon(
+            [{**groups[0], "params": hidden, "orthogonal": True}, {**groups[0], "params": matrices[-1:]}, groups[1]],
+            rate,
+        )
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=rate, fused=True)
 

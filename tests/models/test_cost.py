@@ -11,31 +11,48 @@ DIGIT, PHOTO = (1, 28, 28), (3, 32, 32)
 
 
 def mlp_by_hand(pixels):
-    # 512 units with a bias each, twice, and 10 classes.
-    multiply_adds = pixels * 512 + 512 * 512 + 512 * 10
-    return Cost(multiply_adds + 512 + 512 + 10, multiply_adds)
+    # 512 units three times, each with a bias and the two numbers of its batch norm, and 10 classes.
+    multiply_adds = pixels * 512 + 2 * 512 * 512 + 512 * 10
+    return Cost(multiply_adds + 3 * 512 * 3 + 10, multiply_adds)
 
 
 def cnn_by_hand(channels, side):
-    # Filters 32, 64, 128 without bias; batch norm has 2 numbers a filter; 128 hidden units and 10 classes with bias.
+    # 18 filters a channel with bias, 64 and 128 without; two batch norms; 128 hidden units and 10 classes with bias.
     after_pooling = side // 2, side // 4, side // 8
-    conv1, conv2, conv3 = 9 * channels * 32, 9 * 32 * 64, 9 * 64 * 128
-    norms = 2 * (32 + 64 + 128)
+    first = 18 * channels
+    conv1, conv2, conv3 = 9 * channels * first, 9 * first * 64, 9 * 64 * 128
+    norms = 2 * (64 + 128)
     fc1, fc2 = 128 * after_pooling[2] ** 2 * 128, 128 * 10
-    parameters = conv1 + conv2 + conv3 + norms + (fc1 + 128) + (fc2 + 10)
+    parameters = (conv1 + first) + conv2 + conv3 + norms + (fc1 + 128) + (fc2 + 10)
     multiply_adds = conv1 * side**2 + conv2 * after_pooling[0] ** 2 + conv3 * after_pooling[1] ** 2 + fc1 + fc2
     return Cost(parameters, multiply_adds)
 
 
 def sixteen_by_hand(channels, side):
-    # 6 convolutions of 16 filters, 6 of 32, 4 of 64; the first of a stage reads the channels of the one before.
-    stage1 = 9 * 16 * (channels + 5 * 16)
-    stage2 = 9 * 32 * (16 + 5 * 32)
-    stage3 = 9 * 64 * (32 + 3 * 64)
-    norms = 2 * (6 * 16 + 6 * 32 + 4 * 64)
-    parameters = stage1 + stage2 + stage3 + norms + (64 * 10 + 10)
-    multiply_adds = stage1 * side**2 + stage2 * (side // 2) ** 2 + stage3 * (side // 4) ** 2 + 64 * 10
-    return Cost(parameters, multiply_adds)
+    # 2x2: 8 filters a channel with bias; then 5 convolutions of 32 filters, 4 of 64, 6 of 128, each at its own size.
+    first = 8 * channels
+    whole, half, quarter = (side - 1) ** 2, ((side - 1) // 2) ** 2, ((side - 1) // 4) ** 2
+    convolutions = [  # weights, pixels; the first of stage 2 works before the pooling
+        (4 * channels * first, whole),
+        (9 * first * 32, whole),
+        (4 * 9 * 32 * 32, half),
+        (9 * 32 * 64, half),
+        (3 * 9 * 64 * 64, quarter),
+        (9 * 64 * 128 + 5 * 9 * 128 * 128, quarter),
+    ]
+    norms = 2 * (5 * 32 + 4 * 64 + 6 * 128)
+    parameters = sum(weights for weights, _ in convolutions) + first + norms + (128 * 10 + 10)
+    return Cost(parameters, sum(weights * pixels for weights, pixels in convolutions) + 128 * 10)
+
+
+def speednet_by_hand(channels, side):
+    # 2x2: 8 filters a channel with bias; then twice 64, twice 256, twice 256, the first of each before its pooling.
+    first = 8 * channels
+    sides = [side - 1, (side - 1) // 2, (side - 1) // 4, (side - 1) // 8]
+    weights = [4 * channels * first, 9 * first * 64, 9 * 64 * 64, 9 * 64 * 256, *3 * [9 * 256 * 256]]
+    pixels = [sides[0] ** 2, sides[0] ** 2, *2 * [sides[1] ** 2], *2 * [sides[2] ** 2], sides[3] ** 2]
+    parameters = sum(weights) + first + 2 * 2 * (64 + 256 + 256) + (256 * 10 + 10)
+    return Cost(parameters, sum(w * p for w, p in zip(weights, pixels, strict=True)) + 256 * 10)
 
 
 BY_HAND = {
@@ -47,6 +64,8 @@ BY_HAND = {
     ("convnet", PHOTO): sixteen_by_hand(3, 32),
     ("resnet", DIGIT): sixteen_by_hand(1, 28),
     ("resnet", PHOTO): sixteen_by_hand(3, 32),
+    ("speednet", DIGIT): speednet_by_hand(1, 28),
+    ("speednet", PHOTO): speednet_by_hand(3, 32),
 }
 
 
@@ -56,8 +75,8 @@ def test_costs_of_the_default_models_match_hand_arithmetic(name, in_shape):
 
 
 def test_the_published_numbers():
-    assert BY_HAND["cnn", PHOTO] == Cost(357_034, 10_585_344)
-    assert BY_HAND["resnet", PHOTO] == Cost(193_402, 33_473_152)
+    assert BY_HAND["cnn", PHOTO] == Cost(370_290, 14_437_632)
+    assert BY_HAND["resnet", PHOTO] == Cost(987_778, 64_520_480)
 
 
 def test_the_cnn_for_photographs_stays_under_a_million_parameters():
@@ -83,9 +102,9 @@ def test_a_layer_used_twice_works_twice_but_is_learnt_once():
 
 def test_layers_come_in_the_order_of_the_image_with_their_output_shapes():
     found = layers(models.build("cnn", PHOTO, 10), PHOTO)
-    assert [layer.name for layer in found][:5] == ["normalize", "conv1", "pool1", "norm1", "relu1"]
-    assert found[1] == LayerCost("conv1", "Conv2d", (32, 32, 32), 9 * 3 * 32, 9 * 3 * 32 * 32 * 32)
-    assert found[2] == LayerCost("pool1", "MaxPool2d", (32, 16, 16), 0, 0)
+    assert [layer.name for layer in found][:4] == ["normalize", "conv1", "pool1", "relu1"]
+    assert found[1] == LayerCost("conv1", "FirstConv", (54, 32, 32), 9 * 3 * 54 + 54, 9 * 3 * 54 * 32 * 32)
+    assert found[2] == LayerCost("pool1", "MaxPool2d", (54, 16, 16), 0, 0)
     assert found[-1] == LayerCost("fc2", "Linear", (10,), 1290, 1280)
 
 
@@ -120,7 +139,7 @@ def test_counting_leaves_the_model_as_it_was(name):
 def test_a_model_of_hundreds_of_millions_is_counted_without_taking_its_memory():
     with torch.device("meta"):
         model = models.build("mlp", (3, 256, 256), 10, width=4096)
-    assert cost(model, (3, 256, 256)).parameters == 3 * 256 * 256 * 4096 + 4096 + 4096 * 4096 + 4096 + 4096 * 10 + 10
+    assert cost(model, (3, 256, 256)).parameters == 3 * 256 * 256 * 4096 + 2 * 4096 * 4096 + 9 * 4096 + 4096 * 10 + 10
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])

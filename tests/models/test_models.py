@@ -8,6 +8,7 @@ from torch import nn
 
 from core import models
 from core.errors import DataError
+from core.models.cost import cost
 from core.models.layers import Normalize
 
 DIGIT, PHOTO = (1, 28, 28), (3, 32, 32)
@@ -227,15 +228,15 @@ def test_images_that_would_be_misread_without_a_sound_are_refused(name, images):
 # MLP and CNN
 
 
-def test_the_mlp_is_three_linear_layers_and_no_convolution():
+def test_the_mlp_is_four_linear_layers_and_no_convolution():
     kinds = [type(m) for m in build("mlp").modules()]
-    assert kinds.count(nn.Linear) == 3
+    assert kinds.count(nn.Linear) == 4
     assert nn.Conv2d not in kinds
 
 
 def test_the_mlp_cares_about_no_order_of_pixels():
     """Shuffling the pixels of all images and the first weights alike changes nothing: it knows no neighbours."""
-    model, images, order = small("mlp", DIGIT), torch.rand(2, *DIGIT), torch.randperm(28 * 28)
+    model, images, order = small("mlp", DIGIT).eval(), torch.rand(2, *DIGIT), torch.randperm(28 * 28)
     expected = model(images)
     model.fc1.weight.data = model.fc1.weight.data[:, order]
     torch.testing.assert_close(model(images.flatten(1)[:, order].view(2, *DIGIT)), expected)
@@ -246,7 +247,8 @@ def test_the_cnn_is_three_convolutions_and_two_linear_layers_under_plain_names(i
     model = build("cnn", in_shape)
     assert [path for path, m in model.named_modules() if isinstance(m, nn.Conv2d)] == ["conv1", "conv2", "conv3"]
     assert [path for path, m in model.named_modules() if isinstance(m, nn.Linear)] == ["fc1", "fc2"]
-    assert [model.conv1.out_channels, model.conv2.out_channels, model.conv3.out_channels] == [32, 64, 128]
+    first = 2 * 9 * in_shape[0]  # a 3x3 patch in full, once with each sign
+    assert [model.conv1.out_channels, model.conv2.out_channels, model.conv3.out_channels] == [first, 64, 128]
     side = in_shape[1] // 8
     assert model.features(torch.rand(2, *in_shape)).shape == (2, 128, side, side)
 
@@ -273,14 +275,14 @@ def test_the_linear_layers_of_the_cnn_are_convolutions_in_disguise(in_shape, lay
 def test_convnet_and_resnet_have_exactly_sixteen_convolutions(name, in_shape):
     convolutions = [m for m in build(name, in_shape).modules() if isinstance(m, nn.Conv2d)]
     assert len(convolutions) == 16
-    assert {conv.kernel_size for conv in convolutions} == {(3, 3)}
-    assert [conv.out_channels for conv in convolutions] == [16] * 6 + [32] * 6 + [64] * 4
+    assert [conv.kernel_size for conv in convolutions] == [(2, 2)] + 15 * [(3, 3)]
+    assert [conv.out_channels for conv in convolutions] == [8 * in_shape[0]] + [32] * 5 + [64] * 4 + [128] * 6
 
 
 @pytest.mark.parametrize("name", SIXTEEN)
 def test_blocks_bear_the_names_that_readers_expect(name):
     model = build(name)
-    assert [len(model.layer1), len(model.layer2), len(model.layer3)] == [3, 3, 2]
+    assert [len(model.layer1), len(model.layer2), len(model.layer3)] == [2, 2, 3]
     for block in (*model.layer1, *model.layer2, *model.layer3):
         names = [path for path, m in block.named_children() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
         assert names == ["conv1", "norm1", "conv2", "norm2"]
@@ -288,12 +290,12 @@ def test_blocks_bear_the_names_that_readers_expect(name):
 
 
 @pytest.mark.parametrize("name", SIXTEEN)
-@pytest.mark.parametrize(("in_shape", "side"), [(DIGIT, 7), (PHOTO, 8)], ids=["28x28", "32x32"])
+@pytest.mark.parametrize(("in_shape", "side"), [(DIGIT, 6), (PHOTO, 7)], ids=["28x28", "32x32"])
 def test_the_last_map_is_large_enough_for_grad_cam_and_comes_after_its_activation(name, in_shape, side):
     model, caught = build(name, in_shape), []
     model.layer3[-1].relu2.register_forward_hook(lambda _, __, output: caught.append(output))
     features = model.features(torch.rand(2, *in_shape))
-    assert features.shape == (2, 64, side, side)
+    assert features.shape == (2, 128, side, side)
     assert features is caught[0]
     assert features.min() >= 0
 
@@ -313,15 +315,16 @@ def test_the_skip_flag_is_the_only_difference_between_convnet_and_resnet(in_shap
 
 
 def test_blocks_that_add_nothing_leave_the_shortcuts_alone():
-    """With the branches silenced, a ResNet is its shortcuts: the image, pooled twice, zeros in all new channels."""
-    model = build("resnet").eval()
+    """With the branches silenced, a ResNet is its shortcuts: the first map, pooled once, zeros in all new channels."""
+    model, first = build("resnet").eval(), []
     for block in (*model.layer1, *model.layer2, *model.layer3):
         nn.init.zeros_(block.norm2.weight)
-    images = torch.rand(2, *PHOTO)
-    features = model.features(images)
-    expected = F.relu(model.normalize(images)).unflatten(2, (8, 4)).unflatten(4, (8, 4)).mean(dim=(3, 5))
-    torch.testing.assert_close(features[:, :3], expected)  # the mean of each 4x4 patch
-    assert features[:, 3:].abs().max() == 0
+    model.relu2.register_forward_hook(lambda _, __, output: first.append(output))
+    features = model.features(torch.rand(2, *PHOTO))
+    assert first[0].shape == (2, 32, 15, 15)
+    expected = first[0][:, :, :14, :14].unflatten(2, (7, 2)).unflatten(4, (7, 2)).mean(dim=(3, 5))
+    torch.testing.assert_close(features[:, :32], expected)  # the mean of each 2x2 patch
+    assert features[:, 32:].abs().max() == 0
 
 
 @both_shapes
@@ -335,3 +338,13 @@ def test_past_a_silenced_block_gradients_travel_only_on_a_skip(in_shape):
         reached[name] = model.layer1[0].conv1.weight.grad.abs().max().item()
     assert reached["resnet"] > 0
     assert reached["convnet"] == 0
+
+
+# SpeedNet
+
+
+def test_speednet_has_seven_convolutions_and_118_million_multiply_adds():
+    model = build("speednet")
+    assert sum(isinstance(m, nn.Conv2d) for m in model.modules()) == 7
+    assert round(cost(model, PHOTO).multiply_adds / 1e6) == 118  # the published network's
+    assert model.features(torch.rand(2, *PHOTO)).shape == (2, 256, 3, 3)

@@ -12,7 +12,7 @@ from core.errors import ConfigError, UnknownNameError
 
 
 def test_names_are_listed_from_the_simplest_to_the_deepest():
-    assert models.names()[:4] == ["mlp", "cnn", "convnet", "resnet"]
+    assert models.names()[:5] == ["mlp", "cnn", "convnet", "resnet", "speednet"]
 
 
 def test_the_list_that_a_caller_gets_is_its_own():
@@ -22,7 +22,13 @@ def test_the_list_that_a_caller_gets_is_its_own():
 
 @pytest.mark.parametrize(
     ("name", "title", "width"),
-    [("mlp", "MLP", 512), ("cnn", "CNN", 32), ("convnet", "ConvNet", 16), ("resnet", "ResNet", 16)],
+    [
+        ("mlp", "MLP", 512),
+        ("cnn", "CNN", 32),
+        ("convnet", "ConvNet", 32),
+        ("resnet", "ResNet", 32),
+        ("speednet", "SpeedNet", 64),
+    ],
 )
 def test_describe_tells_title_and_default_width(name, title, width):
     info = models.describe(name)

@@ -14,7 +14,7 @@ from core.training.learner import Learner
 from core.training.optim import learning_rate
 
 SMALL = {"dataset": "mnist-mini", "train_size": 240, "batch_size": 40, "epochs": 2, "threads": 1}
-NARROW = {"mlp": 16, "cnn": 4, "convnet": 4, "resnet": 4}
+NARROW = {"mlp": 16, "cnn": 4, "convnet": 4, "resnet": 4, "speednet": 4}
 
 
 def of_kind(events, kind):
@@ -54,7 +54,7 @@ def test_pause_and_resume_give_the_same_weights_and_epochs_as_a_run_never_paused
     assert [replace(e, seconds=0) for e in epochs] == [replace(e, seconds=0) for e in of_kind(whole, training.Epoch)]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])
 def test_every_optimiser_resumes_exactly(optimizer):
     config = small("cnn", optimizer=optimizer, learning_rate=0.01)
     state = of_kind(training.fit(config, control=StopAt("pause", 3)), training.State)[-1]
@@ -88,6 +88,18 @@ def test_the_time_of_a_validation_does_not_count_as_slow_learning(monkeypatch):
     monkeypatch.setattr(Learner, "validate", slow)
     steps = of_kind(training.fit(small(epochs=3, train_size=2000)), training.Step)
     assert min(step.images_per_second for step in steps) > 40 / 0.5 * 2  # a step of 40 images, and half a second
+
+
+def test_the_validation_loss_is_the_loss_that_is_trained():
+    learner = Learner(small(label_smoothing=0.3, precision="float32"), data.load("mnist-mini"))
+    learner.model.eval()
+    with torch.no_grad():
+        learner.model.fc4.weight.mul_(20)  # a network that is sure of itself, so that smoothing matters
+        logits = learner.model(learner.data.val.images.float() / 255)
+    expected = torch.nn.functional.cross_entropy(logits, learner.data.val.labels, label_smoothing=0.3)
+    plain = torch.nn.functional.cross_entropy(logits, learner.data.val.labels)
+    assert learner.validate().loss == pytest.approx(expected.item(), rel=1e-5)
+    assert learner.validate().loss != pytest.approx(plain.item(), rel=1e-3)
 
 
 def test_events_add_up():

@@ -1,0 +1,81 @@
+"""Muon: momentum whose steps are made orthogonal, for filters and hidden layers; Adam for all other parameters.
+
+Owns: one optimiser for a whole network, with one learning rate. torch.optim.Muon takes matrices only, and no filters.
+
+Source: Jordan et al. 2024, Muon: an optimizer for hidden layers in neural networks,
+https://kellerjordan.github.io/posts/muon/; the size of a step, which makes Adam's learning rates fit, is from Liu et
+al. 2025, Muon is Scalable for LLM Training (arXiv:2502.16982), section 2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MOMENTUM = 0.9  # 0.95 in the source, for many more steps than here
+BETAS, EPSILON = (0.9, 0.98), 1e-8  # Adam's
+STEP_SIZE = 0.2  # root mean square of an orthogonal step at learning rate 1, as Adam's usually is
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # brings singular values in 0..1 near 1 in five rounds; from the source
+ROUNDS = 5
+
+
+class Muon(torch.optim.Optimizer):
+    """The optimiser. Groups of parameters, each with `lr`, `weight_decay` and `orthogonal`.
+
+    orthogonal: whether the group's steps are made orthogonal: then its parameters are matrices or filters [out, ...],
+    each seen as a matrix of `out` rows. The others make the steps of AdamW. weight_decay: share of a weight that a step
+    at learning rate 1 takes away, beside the gradient's step.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
+        super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "orthogonal": False})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Take one step on every parameter that has a gradient."""
+        for group in self.param_groups:
+            direction = self._orthogonal_step if group["orthogonal"] else self._adam_step
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    update = direction(parameter, parameter.grad)
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
+
+    def _orthogonal_step(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].mul_(MOMENTUM).add_(gradient)
+        return orthogonal(gradient.add(state["momentum"], alpha=MOMENTUM))  # looks ahead as Nesterov does
+
+    def _adam_step(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state["step"] += 1
+        steps = int(state["step"])
+        mean: Tensor = state["mean"].lerp_(gradient, 1 - BETAS[0])
+        square: Tensor = state["square"].lerp_(gradient.square(), 1 - BETAS[1])
+        spread = (square / (1 - BETAS[1] ** steps)).sqrt_().add_(EPSILON)
+        return mean / (1 - BETAS[0] ** steps) / spread
+
+
+def orthogonal(update: Tensor) -> Tensor:
+    """The update [out, ...] with equal singular values and a root mean square near 0.2; same shape and dtype.
+
+    Five rounds of a Newton-Schulz iteration in bfloat16, which the source found precise enough.
+    """
+    matrix = update.flatten(1)  # [out, ...] -> [out, columns]
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    x: Tensor = (matrix.T if is_tall else matrix).bfloat16()
+    x = x / (x.norm() + EPSILON)
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(ROUNDS):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    x = x.T if is_tall else x
+    size: float = STEP_SIZE * max(matrix.shape) ** 0.5
+    return (x * size).reshape(update.shape).to(update.dtype)

@@ -1,0 +1,45 @@
+"""Muon: its orthogonal steps by their singular values, its other steps against torch's AdamW."""
+
+import pytest
+import torch
+
+from core.training.muon import STEP_SIZE, Muon, orthogonal
+
+
+@pytest.mark.parametrize("shape", [(64, 16), (16, 64), (32, 8, 3, 3), (8, 32, 3, 3)], ids=str)
+def test_an_orthogonal_step_has_equal_singular_values_and_the_size_of_adams(shape):
+    torch.manual_seed(0)
+    update = orthogonal(torch.randn(shape))
+    values = torch.linalg.svdvals(update.flatten(1)) / (STEP_SIZE * max(update.flatten(1).shape) ** 0.5)
+    assert values.min() > 0.6  # the iteration ends between 0.7 and 1.2 by design
+    assert values.max() < 1.3
+    assert update.square().mean().sqrt() == pytest.approx(STEP_SIZE, rel=0.25)
+
+
+def test_an_orthogonal_step_keeps_the_directions_of_the_gradient():
+    torch.manual_seed(0)
+    gradient = torch.randn(20, 10)
+    u, _, v = torch.linalg.svd(gradient, full_matrices=False)
+    step, exact = orthogonal(gradient).flatten(), (u @ v).flatten()
+    assert torch.cosine_similarity(step, exact, dim=0) > 0.97
+
+
+def test_its_other_steps_are_those_of_adamw():
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.ones(5, 3)) for _ in range(2))
+    muon = Muon([{"params": [ours], "weight_decay": 0.1}], lr=0.05)
+    adamw = torch.optim.AdamW([theirs], lr=0.05, weight_decay=0.1, betas=(0.9, 0.98), eps=1e-8)
+    for _ in range(5):
+        gradient = torch.randn(5, 3)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        muon.step()
+        adamw.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_weight_decay_takes_its_share_beside_the_step():
+    weight = torch.nn.Parameter(torch.eye(4))
+    optimizer = Muon([{"params": [weight], "weight_decay": 0.5, "orthogonal": True}], lr=0.1)
+    weight.grad = torch.zeros(4, 4)
+    optimizer.step()
+    torch.testing.assert_close(weight, 0.95 * torch.eye(4))

@@ -91,7 +91,7 @@ def save_weights(folder: Path, tensors: dict[str, Tensor], step: int) -> None:
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
-    """The best weights: float32 tensors on the CPU, by the names of the network's state_dict.
+    """The best weights by the names of the network's state_dict: float32 on the CPU, float16 in some runs that ship.
 
     Raises: CheckpointError when there are none yet, or the file is not the one that was written.
     """

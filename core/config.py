@@ -49,9 +49,9 @@ class TrainConfig:
     seed: int = knob("makes all random choices of the run repeatable", default=0, low=0, high=2**31 - 1)
 
     epochs: int = knob("how often it sees every training image, at most", low=1, high=10_000)
-    batch_size: int = knob("images in one step of learning", low=1, high=65_536)
+    batch_size: int = knob("images in one step of learning", low=2, high=65_536)
     train_size: int = knob("training images used, out of all there are", low=1)
-    width: int = knob("filters of the first layer (MLP: units of a hidden layer)", low=1, high=4096)
+    width: int = knob("filters of the narrowest 3x3 layers (MLP: units of a hidden layer)", low=1, high=4096)
 
     whiten: bool = knob("set the first layer's filters so that their outputs are uncorrelated, and keep them")
     identity: bool = knob("let the filters start by passing their input on")
@@ -78,7 +78,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_names(self)
         info = data.describe(self.dataset)
-        self._fill(**recipes.knobs(self.recipe, self.model, info))
+        recipe = recipes.knobs(self.recipe, self.model, info)
+        if type(self.train_size) is int:  # a batch that nobody asked for fits into the few images that somebody did
+            recipe["batch_size"] = min(recipe["batch_size"], max(2, self.train_size))
+        self._fill(**recipe)
         self._fill(train_size=info.train_size, width=models.describe(self.model).width)
         for spec in fields(self):
             object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +138,18 @@ def figures_of(run: Run) -> dict[str, Any] | None:
     """Seconds an epoch (with its validation) and memory of a run on this machine; None if it was too short to tell."""
     seconds = run.metrics().epochs.get("seconds", [])
     status = run.status()
-    if len(seconds) < ENOUGH_EPOCHS or run.environment.get("processor") != machine.describe().processor:
+    if len(seconds) < ENOUGH_EPOCHS or not _is_from_here(run):
         return None
     per_epoch = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
     start = max(0.0, seconds[0] - per_epoch)
     figures = {"epoch_seconds": per_epoch, "start_seconds": start, "source": "earlier runs"}
     return figures | ({"memory_mb": status.memory_mb} if status.memory_mb else {})
+
+
+def _is_from_here(run: Run) -> bool:
+    """Whether it was trained on a machine like this one, with the same torch."""
+    here = {**asdict(machine.describe()), "torch": machine.versions().get("torch")}
+    return all(run.environment.get(name) == here[name] for name in ("processor", "cores", "bf16", "torch"))
 
 
 def measure_in_child(config: TrainConfig) -> dict[str, Any]:

@@ -163,25 +163,15 @@ class JobManager:
         """Hand a run to the spare process, or to a new one."""
         child = self._spare if self._spare and self._spare.poll() is None else self._new_process()
         self._spare = None
-        assert child.stdin
         try:
-            child.stdin.write(f"{run.path}\n".encode())
-            child.stdin.flush()
+            hand_over(run, child)
         except BrokenPipeError:  # the spare died just now: the next look starts a new one
             return
         self._children[run.id] = child
 
     def _new_process(self) -> subprocess.Popen[bytes]:
-        """A worker that waits for a run. In a session of its own, so that Ctrl-C on the server does not reach it."""
-        with (self.store.root / ".worker.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "core.worker"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=PROJECT,
-                start_new_session=True,
-            )
+        """A worker that waits for a run."""
+        return start_worker(self.store.root / ".worker.log")
 
     def _let_children_leave(self) -> None:
         processes = [*self._children.values(), *([self._spare] if self._spare else [])]
@@ -194,6 +184,30 @@ class JobManager:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 continue  # it holds its run's lock, and ends by itself
+
+
+def start_worker(log: Path) -> subprocess.Popen[bytes]:
+    """A worker process that waits for the path of a run on its standard input, a pipe; what it prints goes to `log`.
+
+    It has a session of its own, so that Ctrl-C on the program that started it does not reach it. Close the pipe, and it
+    stores its run's state and leaves.
+    """
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "core.worker"],
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            cwd=PROJECT,
+            start_new_session=True,
+        )
+
+
+def hand_over(run: Run, worker: subprocess.Popen[bytes]) -> None:
+    """Let a waiting worker begin with a run. Raises: BrokenPipeError when it has died."""
+    assert worker.stdin
+    worker.stdin.write(f"{run.path}\n".encode())
+    worker.stdin.flush()
 
 
 def _obey_if_idle(run: Run) -> None:

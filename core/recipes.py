@@ -40,26 +40,26 @@ REPORT: dict[str, Any] = {
     "scale": 0.0,
 }
 
-ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "warmup": 0.2, "patience": 0, "cutout": 0}
+ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "patience": 0, "cutout": 0}
 FILTERS: dict[str, Any] = {  # for networks with convolutions
     **{"whiten": True, "identity": True, "fixed_scales": True},
     **{"optimizer": "muon", "learning_rate": 1e-2, "weight_decay": 0.0, "warmup": 0.0},
 }
 UNITS: dict[str, Any] = {  # for the MLP
     **PLAIN,
-    **{"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05},
+    **{"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05, "warmup": 0.2},
 }
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
 
 QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 for the deep ones
 QUICK_EPOCHS = (3, 8)  # at least, at most
-EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits
+EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; other models as resnet
     "fast": {"mlp": (30, 10), "cnn": (7, 4), "convnet": (8, 3), "resnet": (8, 3), "speednet": (9, 3)},
     "best": {"mlp": (60, 30), "cnn": (20, 12), "convnet": (24, 10), "resnet": (24, 10), "speednet": (20, 10)},
 }
 SMALL_SET_EPOCHS = 5  # times as many, of a set with less than a tenth of the images
-WIDTH = {"mlp": (1024, 1024), "cnn": (64, 32), "convnet": (64, 32), "resnet": (64, 32), "speednet": (64, 32)}
+WIDTH = {"mlp": (1024, 512), "cnn": (64, 32), "convnet": (64, 32), "resnet": (64, 32), "speednet": (64, 32)}
 
 
 def names() -> list[str]:
@@ -87,8 +87,8 @@ def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
 
 def _sizes(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     place = 0 if _is_colour(data) else 1
-    epochs = EPOCHS[recipe][model][place] * (SMALL_SET_EPOCHS if data.shipped else 1)
-    return {"epochs": epochs, "width": WIDTH[model][place]}
+    epochs = EPOCHS[recipe].get(model, EPOCHS[recipe]["resnet"])[place] * (SMALL_SET_EPOCHS if data.shipped else 1)
+    return {"epochs": epochs, **({"width": WIDTH[model][place]} if model in WIDTH else {})}
 
 
 def _quick(model: str, data: DatasetInfo) -> dict[str, Any]:

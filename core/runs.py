@@ -126,8 +126,8 @@ class Run:
 
     @property
     def is_shipped(self) -> bool:
-        """Whether it is a reference run: read-only."""
-        return self.id.startswith("ref-")
+        """Whether it is a reference run, where it ships: read-only."""
+        return self.id.startswith("ref-") and self.path.parent == SHIPPED
 
     @property
     def has_weights(self) -> bool:
@@ -268,8 +268,13 @@ class Run:
             return None
 
     def save_test(self, result: Evaluation, fingerprint: str) -> dict[str, Any]:
-        """Store the figures on the test set and the answer to every test image; counts the openings."""
+        """Store the figures on the test set and the answer to every test image; counts the openings.
+
+        Raises: RunError for a run that ships with CNN Lab.
+        """
         import numpy as np
+
+        self._refuse_if_shipped()
 
         before = self.test() or {"opened": []}
         figures = {
@@ -336,6 +341,7 @@ class RunStore:
             self.root.mkdir(parents=True, exist_ok=True)
             path = self.root / (run_id or self.new_id())
             making = path.with_name(f".new-{path.name}")
+            shutil.rmtree(making, ignore_errors=True)  # of one that was killed while it made the same
             making.mkdir()
             now = time.time()
             environment = {**machine.versions(), **asdict(machine.describe())}

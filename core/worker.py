@@ -24,7 +24,7 @@ from core import machine, training
 from core.errors import LabError
 from core.evaluation import evaluate
 from core.loading import load_model
-from core.runs import RESUMABLE, Run
+from core.runs import ENDED, RESUMABLE, Run
 from core.training.device import choose_device, choose_precision, use_threads
 
 SECONDS_FOR_LOCK = 5.0  # somebody who looks whether a run is alive holds its lock for a moment
@@ -70,9 +70,8 @@ def work(run: Run, *, control: Control | None = None, told: Callable[[training.E
         run.set_status(state="running", started=status.started or time.time(), reason="", warning="")
         try:
             end = _train(run, control, told)
-            if end.state in ("finished", "stopped", "diverged"):
+            if end.state in ENDED:
                 _open_test_set(run)
-                run.drop_states()
         except LabError as error:
             end = training.End("failed", str(error))
         except Exception as error:
@@ -80,6 +79,8 @@ def work(run: Run, *, control: Control | None = None, told: Callable[[training.E
             end = training.End("failed", _cause(error))
         with contextlib.suppress(OSError):  # a full disk took the run; its state may not fit either
             run.set_status(state=end.state, reason=end.reason, ended=time.time(), memory_mb=machine.peak_memory_mb())
+            if end.state in ENDED:  # only now: killed before, it can still go on from its last state
+                run.drop_states()
         return end.state
 
 

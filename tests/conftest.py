@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from core import runs
 from core.config import TrainConfig
 from core.runs import Run, RunStore
 from core.worker import work
@@ -20,8 +21,9 @@ SMALL = {"train_size": 400, "batch_size": 50, "threads": 1}
 
 @pytest.fixture(autouse=True)
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees or touches a person's runs."""
+    """No test sees or touches a person's runs, nor those that ship."""
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(runs, "SHIPPED", tmp_path / "shipped")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 LAYERS = [
     *("errors", "files", "machine", "data", "models", "recipes", "config", "evaluation", "training", "checkpoints"),
-    *("metrics", "runs", "loading", "forecast", "jobs", "worker", "reference", "bench", "cli", "__main__"),
+    *("metrics", "runs", "loading", "forecast", "jobs", "reference", "worker", "bench", "cli", "__main__"),
 ]
 SOURCES = [*PROJECT.glob("core/**/*.py"), *PROJECT.glob("pages/**/*.py"), PROJECT / "app.py"]
 ALLOWED_IN_CORE = {"core", "torch", "numpy", "cv2", "safetensors", "filelock", "torchvision"}

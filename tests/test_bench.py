@@ -6,9 +6,9 @@ from importlib import import_module
 
 import pytest
 
-from core import data, models
+from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import forecast, scaling, train
+from core.bench import ablation, forecast, scaling, train
 from core.bench.table import aligned
 from core.config import TrainConfig
 
@@ -61,3 +61,31 @@ def test_what_grows_is_printed_with_time_and_memory(monkeypatch, capsys):
     assert len(lines) == len(asked) + 2
     assert {config.batch_size for config in asked} == {32, 128, 256, 512}
     assert lines[-1].split() == ["train_size", "2,000", "2.0", "1,000", "1.0", "500"]
+
+
+def test_each_ingredient_is_left_out_once_and_judged_against_the_spread_of_three_seeds(monkeypatch, capsys):
+    monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
+    monkeypatch.setattr(ablation, "EPOCHS", {"cnn": 1})
+    monkeypatch.setattr(ablation, "WITHOUT", {"shifted images": {"shift": 0}})
+    asked = []
+
+    def fit(config):
+        asked.append(config)
+        accuracy = 0.5 + 0.1 * config.seed if config.shift else 0.4
+        yield training.Epoch(9, 1, 7.0, 1.0, 0.5, 1.0, accuracy, True, None)
+
+    monkeypatch.setattr(training, "fit", fit)
+    assert main(["bench", "ablation"]) == 0
+    *_, whole, without = capsys.readouterr().out.strip().splitlines()
+    assert "spread 10.00 points" in whole
+    assert "50.00%" in whole
+    assert "without shifted images" in without
+    assert "-10.00 points" in without
+    assert [(config.seed, config.shift > 0) for config in asked] == [(0, True), (1, True), (2, True), (0, False)]
+
+
+def test_every_ingredient_of_the_ablation_is_in_the_recipe_that_it_is_taken_from():
+    for model in ablation.EPOCHS:
+        whole = TrainConfig(model=model, dataset="cifar10", recipe="fast").as_dict()
+        for off in ablation.WITHOUT.values():
+            assert any(whole[knob] != value for knob, value in off.items())

@@ -54,7 +54,7 @@ def test_a_config_file_is_taken_and_the_command_line_wins(store, tmp_path, capsy
         (["train", "--model", "nope"], "There is no model 'nope'. Known: mlp"),
         (["train", "--dataset", "nope"], "There is no data set 'nope'. Known: mnist"),
         (["train", "--recipe", "nope"], "There is no recipe 'nope'. Known: quick"),
-        (["train", "--batch-size", "0"], "batch_size is 0, allowed is a whole number from 1"),
+        (["train", "--batch-size", "0"], "batch_size is 0, allowed is a whole number from 2"),
         (["train", "--batch-size", "6000"], "but there are 5000 training images"),
         (["train", "--learning-rate", "-1"], "learning_rate is -1.0, allowed is"),
         (["train", "--config", "/nowhere.json"], "The config file can't be read"),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import data, models, recipes
 from core.config import TrainConfig
 from core.errors import ConfigError, LabError, UnknownNameError
 
@@ -53,7 +54,7 @@ def test_an_unknown_name_lists_the_known_ones(knobs, words):
 @pytest.mark.parametrize(
     ("knobs", "words"),
     [
-        ({"batch_size": 0}, ["batch_size", "0", "from 1"]),
+        ({"batch_size": 0}, ["batch_size", "0", "from 2"]),
         ({"batch_size": 60_000}, ["batch_size", "60000", "5000"]),
         ({"learning_rate": -0.1}, ["learning_rate", "-0.1", "from 1e-08"]),
         ({"learning_rate": float("nan")}, ["learning_rate", "nan"]),
@@ -99,3 +100,16 @@ def test_any_values_give_a_config_or_one_of_our_errors(knobs):
     except LabError:
         return
     assert TrainConfig.from_dict(config.as_dict()) == config
+
+
+def test_a_batch_that_nobody_asked_for_fits_into_few_images_and_one_that_somebody_did_is_refused():
+    assert TrainConfig(train_size=40, recipe="fast").batch_size == 40
+    with pytest.raises(ConfigError, match="batch_size is 50, but there are 40 training images"):
+        TrainConfig(train_size=40, batch_size=50)
+
+
+@pytest.mark.parametrize("recipe", recipes.names())
+@pytest.mark.parametrize("dataset", data.names())
+def test_every_recipe_makes_a_whole_config_of_every_model_and_data_set(recipe, dataset):
+    for model in models.names():
+        assert None not in TrainConfig(model=model, dataset=dataset, recipe=recipe).as_dict().values()

@@ -8,9 +8,10 @@ from filelock import Timeout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import load_model, training
+from core import data, load_model, runs, training
 from core.checkpoints import MANIFEST, WEIGHTS
 from core.errors import CheckpointError, LabError, RunError, UnknownNameError
+from core.evaluation import evaluate
 from core.metrics import MetricsReader
 from core.runs import RUN_ID, Run, RunStore, clean_name
 from core.training import End, State
@@ -273,9 +274,11 @@ def test_discard_hides_a_run_at_once_and_undo_brings_it_back(store, small):
     assert run.id in [found.id for found in store.list()]
 
 
-def test_a_shipped_run_is_read_only(store, small, tmp_path):
-    run = Run(tmp_path / "ref-cnn")
-    for change in (lambda: run.rename("mine"), lambda: run.say("discard")):
+def test_a_shipped_run_is_read_only(trained):
+    runs.SHIPPED.mkdir()
+    run = Run(trained.path.rename(runs.SHIPPED / "ref-cnn"))
+    result = evaluate(load_model(run), data.load("mnist-mini").test)
+    for change in (lambda: run.rename("mine"), lambda: run.say("discard"), lambda: run.save_test(result, "")):
         with pytest.raises(RunError, match="read-only"):
             change()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from core import data as datasets
+from core.bench.photos import photos
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.forecast import measure_in_child
@@ -23,7 +24,7 @@ USUAL = {"batch_size": 256, "width": 32}
 
 def main() -> None:
     """Print a line for each run."""
-    dataset = "cifar10" if datasets.available("cifar10") else "cifar10-mini"
+    dataset = photos()
     run = {"model": MODEL, "dataset": dataset, "recipe": "fast"}
     rows: list[tuple[str, ...]] = [("knob", "value", "s/epoch", "images/s", "start s", "MB")]
     for knob, values in GROWING.items():

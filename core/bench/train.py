@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import data as datasets
 from core import models
+from core.bench.photos import photos
 from core.bench.table import aligned
 from core.config import TrainConfig
 
@@ -32,7 +33,7 @@ def main() -> None:
     from core.training.device import use_threads
 
     use_threads(0)
-    dataset = "cifar10" if datasets.available("cifar10") else "cifar10-mini"
+    dataset = photos()
     rows = [("model", "ours images/s", "plain images/s", "ratio", "ours s/epoch", "plain s/epoch")]
     for model in models.names():
         config = TrainConfig(model=model, dataset=dataset, recipe="fast", batch_size=BATCH_SIZE)

@@ -16,11 +16,10 @@ from core import data
 from core.cli.progress import ProgressLine
 from core.config import TrainConfig
 from core.errors import ConfigError, RunError
-from core.runs import ENDED, RESUMABLE, Run, RunStore
+from core.runs import RESUMABLE, Run, RunStore
 
 if TYPE_CHECKING:
     from core.training import Event
-    from core.worker import Control
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "paused": 0, "interrupted": 130}
 
@@ -31,10 +30,13 @@ def train(options: argparse.Namespace) -> int:
     print(f"Run {run.id}: {run.name}")
     line = ProgressLine()
     line.show(0.0, "loading")
-    from core.worker import work
+    from core.worker import Control, work
 
+    control = Control(run)
+    signal.signal(signal.SIGINT, lambda *_: control.server_has_gone.set())
+    signal.signal(signal.SIGTERM, lambda *_: control.server_has_gone.set())
     try:
-        state = work(run, control=_control(run), told=lambda event: _tell(run, event, line))
+        state = work(run, control=control, told=lambda event: _tell(run, event, line))
     except Timeout:
         raise RunError(f"Another process works on run {run.id} just now. Pause it first.") from None
     line.close()
@@ -65,8 +67,8 @@ def evaluate(options: argparse.Namespace) -> int:
 def list(options: argparse.Namespace) -> int:
     """Print a line for each run."""
     runs = RunStore().list()
-    if not runs:
-        print("No runs yet. Start one: python -m core train")
+    if all(run.is_shipped for run in runs):
+        print("No runs of your own yet. Start one: python -m core train")
     for run in runs:
         status = run.status()
         test = run.test()
@@ -92,30 +94,31 @@ def reference(options: argparse.Namespace) -> int:
     """Train the reference runs that are not there yet; Ctrl-C stores what is under way and leaves."""
     from core import reference as references
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     line = ProgressLine()
-    for one, state in references.make(_control, lambda run, event: _tell(run, event, line)):
+    try:
+        for one, status in references.make(lambda run: line.show(_share(run), run.name)):
+            line.close()
+            print(f"{one.id:32} {status.state} {status.reason}", flush=True)
+            if status.state != "finished":
+                return EXIT_CODES.get(status.state, 2)
+    except KeyboardInterrupt:
         line.close()
-        print(f"{one.id:32} {state}", flush=True)
-        if state not in ENDED:
-            return EXIT_CODES.get(state, 2)
+        print("Cut off. The same command goes on from there.")
+        return EXIT_CODES["interrupted"]
     print(references.table())
     return 0
+
+
+def _share(run: Run) -> float:
+    """How much of a run is done, 0..1."""
+    return float((run.metrics().steps.get("epoch") or [0.0])[-1]) / run.config.epochs
 
 
 def bench(options: argparse.Namespace) -> int:
     """Run one benchmark, which prints what it measured."""
     import_module(f"core.bench.{options.what}").main()
     return 0
-
-
-def _control(run: Run) -> Control:
-    """What steers a run that trains in this process: its control file, and Ctrl-C, which lets it store its state."""
-    from core.worker import Control
-
-    control = Control(run)
-    signal.signal(signal.SIGINT, lambda *_: control.server_has_gone.set())
-    signal.signal(signal.SIGTERM, lambda *_: control.server_has_gone.set())
-    return control
 
 
 def _run_to_train(options: argparse.Namespace) -> Run:

@@ -1,7 +1,8 @@
 """The networks, by name: what there is, what each is like, and how to build one.
 
 Owns: architectures and how their weights start. Leaves to `core.training` how they learn and to `core.explain` what
-they looked at. A new model is one file with a function of the model's name, and one `register` line here.
+they looked at. A new model is one file with a function of the model's name, and one `register` line here; recipes that
+should treat it otherwise than a ResNet are in `core.recipes`.
 Importing this package imports no torch, so that a page can list the models at once; `build` imports what it needs.
 
     registry.py    register, names, describe, build

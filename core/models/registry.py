@@ -25,7 +25,7 @@ CLASSES = (2, 1000)
 class ModelInfo:
     """What a form or a table says about a model: `title` and `summary` in words for people.
 
-    width: filters of the first layer (MLP: units of a hidden layer) when nobody chooses.
+    width: filters of the narrowest 3x3 layers (MLP: units of a hidden layer) when nobody chooses.
     widths: the least and the greatest width allowed, both included.
     family: the module of `core.models` that builds it.
     """

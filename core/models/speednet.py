@@ -62,7 +62,7 @@ class SpeedNet(nn.Module):
             self.fc.weight.mul_(0.5)  # the maxima of a map are about twice its mean, and first answers should be open
 
     def features(self, images: Tensor) -> Tensor:
-        """The last feature map, after its activation: float [N, 4w, (H - 1) // 8, (W - 1) // 8], at least 0."""
+        """The last feature map, after its activation: float [N, 4w, H', W'], at least 0; [N, 4w, 3, 3] for 32x32."""
         last: Tensor = self.groups(self.relu1(self.conv1(self.normalize(images))))
         return last
 

@@ -2,6 +2,8 @@
 
 loop.py     fit: the whole training loop
 learner.py  the network, its optimiser and where they are in their training; snapshot and restore
+start.py    how weights start: whitened, as the identity, with fixed scales
+muon.py     the Muon optimiser
 optim.py    optimisers and learning-rate schedules
 device.py   device, precision, threads
 events.py   what a training tells

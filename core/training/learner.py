@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from core.config import TrainConfig
     from core.data import Dataset
 
-IMAGES_TO_WHITEN = 5000
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of the tensors in a State
 ORDER, SUBSET, DROPOUT, MIRROR = 1, 2, 3, 4  # streams of random numbers beside the augmentation's
 
@@ -64,7 +63,7 @@ class Learner:
         self.subset = everything[: config.train_size]
         self.model = build_model(config, data, self.subset).to(self.device)
         self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = build_optimizer(self.model, config)
+        self.optimizer = build_optimizer(self.model, config, self.precision)
         self.augment = Augmentation(config.flip, config.shift, config.cutout, config.rotate, config.scale)
         self.images = data.train.images.to(self.device)
         self.labels = data.train.labels.to(self.device)
@@ -159,7 +158,7 @@ def build_model(config: TrainConfig, data: Dataset, subset: Tensor) -> nn.Module
     if config.identity:
         start.start_as_identity(model)
     if config.whiten:
-        start.whiten_first_layer(model, data.train.images[subset[:IMAGES_TO_WHITEN]])
+        start.whiten_first_layer(model, data.train.images[subset[: start.IMAGES_TO_WHITEN]])
     if config.fixed_scales:
         start.fix_scales(model)
     return model

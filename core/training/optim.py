@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 MOMENTUM = 0.9
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser of a config. Weight decay leaves biases and normalisation alone, as is usual."""
+def build_optimizer(model: nn.Module, config: TrainConfig, precision: str) -> torch.optim.Optimizer:
+    """The optimiser of a config. Weight decay leaves biases and normalisation alone, as is usual.
+
+    precision: "bf16" or "float32", what the run computes in.
+    """
     learnt = [p for p in model.parameters() if p.requires_grad]
     matrices, vectors = [p for p in learnt if p.ndim > 1], [p for p in learnt if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -29,11 +32,10 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, nesterov=True, fused=True)
     if config.optimizer == "muon":
-        hidden = matrices[:-1]  # the last layer's rows are classes: orthogonal steps would treat them all alike
-        return Muon(
-            [{**groups[0], "params": hidden, "orthogonal": True}, {**groups[0], "params": matrices[-1:]}, groups[1]],
-            rate,
-        )
+        # The last layer's rows are classes: orthogonal steps would move them all alike.
+        hidden, last = {**groups[0], "params": matrices[:-1]}, {**groups[0], "params": matrices[-1:]}
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        return Muon([{**hidden, "orthogonal": True}, last, groups[1]], rate, dtype)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=rate, fused=True)
 
@@ -43,7 +45,7 @@ def learning_rate(config: TrainConfig, step: int, total_steps: int) -> float:
     rise = round(config.warmup * total_steps)
     if step < rise:
         return config.learning_rate * (step + 1) / rise
-    left = 1 - (step - rise) / max(1, total_steps - rise)  # 1 at the peak, towards 0 at the last step
+    left = max(0.0, 1 - (step - rise) / max(1, total_steps - rise))  # 1 at the peak, towards 0 at the last step
     factor = {"constant": 1.0, "linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2}[config.schedule]
     return config.learning_rate * factor
 

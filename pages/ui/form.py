@@ -28,7 +28,8 @@ GROUPS = {
         *("weight_decay", "label_smoothing", "patience"),
     ),
     "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale"),
-    "Network and machine": ("width", "precision", "device", "threads"),
+    "Network and its start": ("width", "whiten", "identity", "fixed_scales"),
+    "Machine": ("precision", "device", "threads"),
 }
 TITLES = {"train_size": "training images", "patience": "patience (epochs)", "rotate": "rotate (degrees)"}
 MOST_SEEDS = 20
@@ -117,7 +118,7 @@ def parse_seeds(text: str) -> list[int]:
     """The seeds in "0", "0-2" or "0, 1, 5". Raises: ConfigError for anything else, or for more than 20."""
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
+        match = re.fullmatch(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?", part)
         if not match or int(match[2] or match[1]) - int(match[1]) >= MOST_SEEDS:
             raise ConfigError(
                 f"Seeds are {shown(text)}, expected something like 0, 0-2 or 0,1,5: {MOST_SEEDS} at most."

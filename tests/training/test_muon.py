@@ -43,3 +43,29 @@ def test_weight_decay_takes_its_share_beside_the_step():
     weight.grad = torch.zeros(4, 4)
     optimizer.step()
     torch.testing.assert_close(weight, 0.95 * torch.eye(4))
+
+
+def test_its_orthogonal_steps_are_those_of_torchs_muon_momentum_and_decay_included():
+    torch.manual_seed(0)
+    start = torch.randn(12, 20)
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    groups = [{"params": [ours], "weight_decay": 0.1, "orthogonal": True}]
+    muon = Muon(groups, lr=0.05, dtype=torch.bfloat16)
+    reference = torch.optim.Muon(
+        [theirs], lr=0.05, weight_decay=0.1, momentum=0.9, nesterov=True, adjust_lr_fn="match_rms_adamw"
+    )
+    for _ in range(5):
+        gradient = torch.randn(12, 20)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        muon.step()
+        reference.step()
+    torch.testing.assert_close(ours, theirs, atol=5e-3, rtol=0)
+
+
+def test_the_arithmetic_of_a_step_is_the_runs_own():
+    torch.manual_seed(0)
+    gradient = torch.randn(16, 32)
+    exact, rounded = orthogonal(gradient), orthogonal(gradient, torch.bfloat16)
+    assert exact.dtype == rounded.dtype == torch.float32
+    assert not torch.equal(exact, rounded)
+    torch.testing.assert_close(exact, rounded, atol=0.06, rtol=0)

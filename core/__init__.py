@@ -8,6 +8,7 @@ The map, from the bottom up; each line may import only from the lines above it:
     models/                   the networks by name, and what each costs
     recipes.py, config.py     TrainConfig: every knob of a run, filled in by a recipe
     evaluation.py             accuracy, loss, confusion, every answer
+    statistics.py             how sure a figure is: intervals, tests of differences, calibration
     training/                 fit: a config in, a stream of events out
     checkpoints.py            weights and states on disk, hashed and committed by a manifest
     metrics.py, runs.py       the run store: the only code that knows a run's files

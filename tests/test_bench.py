@@ -8,7 +8,7 @@ import pytest
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, forecast, scaling, train
+from core.bench import ablation, forecast, lesson, scaling, train
 from core.bench.table import aligned
 from core.config import TrainConfig
 
@@ -89,3 +89,23 @@ def test_every_ingredient_of_the_ablation_is_in_the_recipe_that_it_is_taken_from
         whole = TrainConfig(model=model, dataset="cifar10", recipe="fast").as_dict()
         for off in ablation.WITHOUT.values():
             assert any(whole[knob] != value for knob, value in off.items())
+
+
+def test_the_lesson_says_how_far_apart_they_are_or_that_it_can_not_be_told():
+    assert lesson.in_words([0.80, 0.81, 0.80], [0.70, 0.71, 0.72]).startswith(
+        "ResNet against ConvNet over 3 seeds: +9.3"
+    )
+    assert "not distinguishable with 3 seeds" in lesson.in_words([0.80, 0.70, 0.90], [0.79, 0.73, 0.85])
+
+
+def test_the_lesson_trains_both_networks_with_each_seed_by_the_report_recipe(monkeypatch, capsys):
+    asked = []
+
+    def train(config):
+        asked.append((config.model, config.seed, config.recipe))
+        return ablation.Outcome(0.8 if config.model == "resnet" else 0.7 + config.seed / 100, 9, 60.0)
+
+    monkeypatch.setattr(lesson, "train", train)
+    assert main(["bench", "lesson"]) == 0
+    assert sorted(asked) == sorted((model, seed, "report") for model in ("resnet", "convnet") for seed in (0, 1, 2))
+    assert "+9.0 points" in capsys.readouterr().out.splitlines()[-1]

@@ -4,6 +4,7 @@ forecast.py   what the forecast said against what the run then took
 train.py      our training step against the plain way
 scaling.py    how time and memory grow
 ablation.py   what each ingredient of the fast recipe is worth
+lesson.py     what skip connections are worth without any trick
 photos.py     which data set they use
 table.py      rows of figures as text
 """

@@ -31,9 +31,10 @@ WITHOUT: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Validation accuracy at the best epoch, 0..1, and seconds of training."""
+    """Validation accuracy at the best epoch, 0..1, and how long the training was."""
 
     accuracy: float
+    epochs: int
     seconds: float
 
 
@@ -43,11 +44,11 @@ def main() -> None:
         base = TrainConfig(model=model, dataset=photos(), recipe="fast", epochs=epochs)
         print(f"{model} on {base.dataset}, recipe fast, {epochs} epochs; one seed without each ingredient, against")
         print("the same seed with all of them; the spread is that of three seeds with all of them")
-        whole = [_train(base, seed=seed) for seed in SEEDS]
+        whole = [train(base, seed=seed) for seed in SEEDS]
         spread = statistics.stdev(one.accuracy for one in whole)
         _print(f"all of it, spread {spread * 100:.2f} points", whole[0], whole[0])
         for ingredient, off in WITHOUT.items():
-            _print(f"without {ingredient}", _train(base, **off), whole[0])
+            _print(f"without {ingredient}", train(base, **off), whole[0])
 
 
 def _print(what: str, one: Outcome, whole: Outcome) -> None:
@@ -55,7 +56,7 @@ def _print(what: str, one: Outcome, whole: Outcome) -> None:
     print(aligned([(f"{what:45}", f"{one.accuracy:.2%}", f"{points:>13}", f"{one.seconds:5.0f} s")]), flush=True)
 
 
-def _train(config: TrainConfig, **changes: Any) -> Outcome:  # noqa: ANN401 - the fields of TrainConfig
+def train(config: TrainConfig, **changes: Any) -> Outcome:  # noqa: ANN401 - the fields of TrainConfig
     """Train a run of the config with some knobs changed, without any file."""
     from core import training
     from core.training.device import use_threads
@@ -64,4 +65,4 @@ def _train(config: TrainConfig, **changes: Any) -> Outcome:  # noqa: ANN401 - th
     changed = TrainConfig.from_dict({**config.as_dict(), **changes})
     epochs = [event for event in training.fit(changed) if isinstance(event, training.Epoch)]
     best = min(epochs, key=lambda epoch: epoch.val_loss)
-    return Outcome(best.val_accuracy, epochs[-1].seconds)
+    return Outcome(best.val_accuracy, len(epochs), epochs[-1].seconds)

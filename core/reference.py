@@ -222,14 +222,6 @@ def _row(runs: list[Run]) -> str:
         f"{report:.2%}" if report and config.dataset == "cifar10" else "",
         f"{minutes:.1f} min",
         str(config.epochs),
-        f"{_parameters(config):,}",
+        f"{runs[0].status().parameters:,}",
     )
     return f"| {' | '.join(cells)} |"
-
-
-def _parameters(config: TrainConfig) -> int:
-    from core import models
-
-    info = datasets.describe(config.dataset)
-    model = models.build(config.model, info.image_shape, len(info.classes), width=config.width)
-    return sum(parameter.numel() for parameter in model.parameters())

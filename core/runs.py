@@ -50,7 +50,10 @@ WORDS = ("run", "pause", "stop", "discard")
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands. Times are seconds since 1970, 0 for not yet; `reason` is a sentence for a person."""
+    """Where a run stands. Times are seconds since 1970, 0 for not yet; `reason` is a sentence for a person.
+
+    parameters, multiply_adds: of its network, the latter for one image; 0 until it was built.
+    """
 
     state: str
     created: float = 0.0
@@ -65,6 +68,8 @@ class Status:
     precision: str = ""
     threads: int = 0
     memory_mb: int = 0
+    parameters: int = 0
+    multiply_adds: int = 0
 
 
 class Run:

@@ -24,6 +24,7 @@ from core import machine, training
 from core.errors import LabError
 from core.evaluation import evaluate
 from core.loading import load_model
+from core.models.cost import cost_of
 from core.runs import ENDED, RESUMABLE, Run
 from core.training.device import choose_device, choose_precision, use_threads
 
@@ -93,7 +94,12 @@ def _train(run: Run, control: Control, told: Callable[[training.Event], None] | 
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
     threads = use_threads(config.threads)
-    run.set_status(device=device.type, precision=precision, threads=threads, warning=warning.strip())
+    info = datasets.describe(config.dataset)
+    size = cost_of(config.model, info.image_shape, len(info.classes), config.width)
+    run.set_status(
+        **{"device": device.type, "precision": precision, "threads": threads, "warning": warning.strip()},
+        **{"parameters": size.parameters, "multiply_adds": size.multiply_adds},
+    )
     end = training.End("failed", "The training ended without a word.")
     for event in training.fit(config, state=state, control=control):
         _store(run, event)

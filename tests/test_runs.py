@@ -128,6 +128,8 @@ def test_a_trained_run_holds_everything_that_it_should(trained):
     assert (status.state, status.epoch, status.precision) == ("finished", 2, status.precision)
     assert status.memory_mb > 50
     assert metrics.epochs["epoch"] == [1, 2]
+    assert status.parameters == sum(p.numel() for p in load_model(trained).parameters())
+    assert status.multiply_adds == 784 * 16 + 2 * 16 * 16 + 16 * 10
     assert metrics.end == {"state": "finished", "reason": "All 2 epochs done."}
     assert test["images"] == 2000
     assert sum(map(sum, test["confusion"])) == 2000

@@ -13,6 +13,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from core.models.registry import build
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -47,6 +49,15 @@ def cost(model: nn.Module, in_shape: tuple[int, int, int]) -> Cost:
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         multiply_adds=sum(layer.multiply_adds for layer in layers(model, in_shape)),
     )
+
+
+def cost_of(name: str, in_shape: tuple[int, int, int], num_classes: int, width: int) -> Cost:
+    """Parameters and multiply-adds of a registered model, without making its weights.
+
+    Raises: UnknownNameError, ConfigError as `core.models.build` does.
+    """
+    with torch.device("meta"):
+        return cost(build(name, in_shape, num_classes, width=width), in_shape)
 
 
 def layers(model: nn.Module, in_shape: tuple[int, int, int]) -> list[LayerCost]:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from core import models
-from core.models.cost import Cost, LayerCost, cost, layers
+from core.models.cost import Cost, LayerCost, cost, cost_of, layers
 
 DIGIT, PHOTO = (1, 28, 28), (3, 32, 32)
 
@@ -72,6 +72,15 @@ BY_HAND = {
 @pytest.mark.parametrize(("name", "in_shape"), BY_HAND)
 def test_costs_of_the_default_models_match_hand_arithmetic(name, in_shape):
     assert cost(models.build(name, in_shape, 10), in_shape) == BY_HAND[name, in_shape]
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_cost_without_weights_is_the_same_and_draws_no_random_number(name):
+    before = torch.get_rng_state()
+    assert cost_of(name, PHOTO, 10, 16) == cost(models.build(name, PHOTO, 10, width=16), PHOTO)
+    torch.set_rng_state(before)
+    cost_of(name, PHOTO, 10, 16)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_published_numbers():

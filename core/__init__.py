@@ -12,6 +12,7 @@ The map, from the bottom up; each line may import only from the lines above it:
     training/                 fit: a config in, a stream of events out
     checkpoints.py            weights and states on disk, hashed and committed by a manifest
     metrics.py, runs.py       the run store: the only code that knows a run's files
+    summaries.py              what a table says of each run, read once and kept
     loading.py                load_model
     forecast.py               time and memory of a run before it starts
     jobs.py                   the queue and its background thread

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -38,6 +38,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "trained_models"
 RUN_ID = re.compile(r"(\d{8}-\d{6}-[a-z2-7]{4}|ref-[a-z0-9][a-z0-9-]{0,60})\Z")
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 LONGEST_NAME = 100  # characters of a run's name that are kept
+MOST_TAGS = 20
 TRASH = ".trash"
 SECONDS_IN_TRASH = 3600.0
 
@@ -46,6 +47,15 @@ RESUMABLE = ("paused", "interrupted", "failed")
 ENDED = ("finished", "stopped", "diverged")
 STATES = (*LIVE, *RESUMABLE, *ENDED, "damaged")
 WORDS = ("run", "pause", "stop", "discard")
+
+
+@dataclass(frozen=True)
+class Meta:
+    """A person's words about a run. hidden: whether tables leave it out."""
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,25 +119,44 @@ class Run:
     @property
     def name(self) -> str:
         """A person's name for the run, else model, data set and seed."""
-        try:
-            if name := str(read_json(self.path / "meta.json").get("name", "")):
-                return name
-        except (OSError, ValueError):
-            pass
+        if name := self.meta().name:
+            return name
         try:
             return f"{self.config.model} on {self.config.dataset}, seed {self.config.seed}"
         except LabError:
             return self.id
+
+    def meta(self) -> Meta:
+        """A person's words about it; empty where there are none, or they can't be read."""
+        try:
+            values = read_json(self.path / "meta.json")
+        except (OSError, ValueError):
+            return Meta()
+        tags = values.get("tags")
+        return Meta(
+            name=clean_name(str(values.get("name", ""))),
+            tags=clean_tags(tags if isinstance(tags, list) else []),
+            hidden=values.get("hidden") is True,
+        )
 
     def rename(self, name: str) -> None:
         """Give it a name; control characters go, and what is longer than 100 characters is cut.
 
         Raises: RunError for a run that ships with CNN Lab.
         """
+        self._set_meta(name=clean_name(name))
+
+    def tag(self, tags: Iterable[str]) -> None:
+        """Give it these tags instead of those it has. Raises: RunError for a run that ships with CNN Lab."""
+        self._set_meta(tags=clean_tags(tags))
+
+    def hide(self, hidden: bool) -> None:
+        """Leave it out of tables, or not. Raises: RunError for a run that ships with CNN Lab."""
+        self._set_meta(hidden=hidden)
+
+    def _set_meta(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Meta
         self._refuse_if_shipped()
-        path = self.path / "meta.json"
-        meta = read_json(path) if path.exists() else {}
-        write_json(path, {**meta, "name": clean_name(name)})
+        write_json(self.path / "meta.json", asdict(replace(self.meta(), **changes)))
 
     @property
     def is_shipped(self) -> bool:
@@ -351,7 +380,7 @@ class RunStore:
             now = time.time()
             environment = {**machine.versions(), **asdict(machine.describe())}
             write_json(making / "config.json", {"config": config.as_dict(), "environment": environment})
-            write_json(making / "meta.json", {"name": clean_name(name)})
+            write_json(making / "meta.json", asdict(Meta(clean_name(name))))
             write_json(making / "status.json", asdict(Status(state=state, created=now, queued=now)))
             making.rename(path)
             sync_folder(self.root)
@@ -417,6 +446,12 @@ class RunStore:
 def clean_name(name: str) -> str:
     """A name as it is kept: printable, on one line, at most 100 characters."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())[:LONGEST_NAME]
+
+
+def clean_tags(tags: Iterable[object]) -> tuple[str, ...]:
+    """Tags as they are kept: cleaned like names, each once, in order, at most 20."""
+    cleaned = (clean_name(str(tag)) for tag in tags)
+    return tuple(dict.fromkeys(tag for tag in cleaned if tag))[:MOST_TAGS]
 
 
 def _run_folders(root: Path) -> list[Path]:

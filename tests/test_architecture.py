@@ -25,7 +25,7 @@ LAYERS = [
         "training",
         "checkpoints",
     ),
-    *("metrics", "runs", "loading", "forecast", "jobs", "reference", "worker", "bench", "cli", "__main__"),
+    *("metrics", "runs", "summaries", "loading", "forecast", "jobs", "reference", "worker", "bench", "cli", "__main__"),
 ]
 SOURCES = [*PROJECT.glob("core/**/*.py"), *PROJECT.glob("pages/**/*.py"), PROJECT / "app.py"]
 ALLOWED_IN_CORE = {"core", "torch", "numpy", "cv2", "safetensors", "filelock", "torchvision", "scipy"}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from core import data as datasets
 from core.checkpoints import WEIGHTS, save_weights
+from core.comparison import REPORT, REPORT_DATASET
 from core.config import TrainConfig
 from core.files import read_json, write_json
 from core.jobs import hand_over, start_worker
@@ -37,7 +38,6 @@ COLUMNS = (
     *("data set", "model", "recipe", "test accuracy", "six views", "seeds"),
     *("the report", "training", "epochs", "parameters"),
 )
-REPORT = {"mlp": 0.4302, "cnn": 0.7028, "convnet": 0.7537, "resnet": 0.8221}  # CIFAR-10, the report this grew from
 PUBLISHED = ("config.json", "meta.json", "status.json", "predictions.npz")
 SIX_VIEWS = "accuracy_of_six_views"
 MOST_STEPS = 400  # step events that a published run keeps; all its epochs stay
@@ -219,7 +219,7 @@ def _row(runs: list[Run]) -> str:
         f"**{statistics.mean(accuracies):.2%}**{spread}",
         f"{statistics.mean(six_views):.2%}" if six_views else "",
         ", ".join(str(run.config.seed) for run in runs),
-        f"{report:.2%}" if report and config.dataset == "cifar10" else "",
+        f"{report:.2%}" if report and config.dataset == REPORT_DATASET else "",
         f"{minutes:.1f} min",
         str(config.epochs),
         f"{runs[0].status().parameters:,}",

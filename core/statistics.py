@@ -64,6 +64,16 @@ def accuracy_interval(right: int, images: int) -> Interval:
     return Interval(float(found.low), float(found.high))
 
 
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Student's interval of a mean over seeds. values: one a seed, two at least."""
+    from scipy.stats import t
+
+    mean, half = float(np.mean(values)), 0.0
+    if spread := float(np.std(values, ddof=1)):
+        half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1)) * spread / len(values) ** 0.5
+    return Interval(mean - half, mean + half)
+
+
 def mcnemar(first: Answers, second: Answers) -> float:
     """The exact p value that two networks with equal accuracy disagree as one-sidedly as these do, 0..1.
 

@@ -25,7 +25,21 @@ LAYERS = [
         "training",
         "checkpoints",
     ),
-    *("metrics", "runs", "summaries", "loading", "forecast", "jobs", "reference", "worker", "bench", "cli", "__main__"),
+    *(
+        "metrics",
+        "runs",
+        "summaries",
+        "comparison",
+        "tables",
+        "loading",
+        "forecast",
+        "jobs",
+        "reference",
+        "worker",
+        "bench",
+        "cli",
+        "__main__",
+    ),
 ]
 SOURCES = [*PROJECT.glob("core/**/*.py"), *PROJECT.glob("pages/**/*.py"), PROJECT / "app.py"]
 ALLOWED_IN_CORE = {"core", "torch", "numpy", "cv2", "safetensors", "filelock", "torchvision", "scipy"}

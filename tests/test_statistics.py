@@ -6,7 +6,7 @@ from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from core.statistics import accuracy_interval, calibration, difference, mcnemar
+from core.statistics import accuracy_interval, calibration, difference, mcnemar, mean_interval
 
 
 def answers(right, images, shuffled_by=None):
@@ -90,3 +90,9 @@ def test_calibration_by_hand():
 def test_a_network_that_is_as_right_as_it_is_sure_has_no_calibration_error():
     confidence = np.full(1000, 0.7)
     assert calibration(confidence, np.arange(1000) < 700).expected_error == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("values", [[0.93, 0.94, 0.925], [0.5, 0.5], [0.1, 0.9]])
+def test_the_interval_of_a_mean_over_seeds_is_students(values):
+    found = mean_interval(values)
+    assert (found.low, found.high) == pytest.approx(DescrStatsW(values).tconfint_mean())

@@ -1,0 +1,87 @@
+"""Rows of a comparison: what is folded, and the means and intervals over it."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+
+import pytest
+
+from core.comparison import REPORT, rows
+from core.config import TrainConfig
+from core.runs import RunStore
+from core.statistics import accuracy_interval, mean_interval
+from core.summaries import Summaries
+
+
+@pytest.fixture
+def fill(store):
+    """Makes finished runs whose test accuracy is as given."""
+
+    def make(accuracy, name="", state="finished", **knobs):
+        run = store.create(TrainConfig(**{"model": "cnn", "dataset": "cifar10", "recipe": "fast", **knobs}), name)
+        run.set_status(state=state, parameters=5, multiply_adds=7)
+        if accuracy is not None:
+            (run.path / "test.json").write_text(
+                f'{{"accuracy": {accuracy}, "loss": 1, "images": 10000, "opened": [1]}}'
+            )
+        return run
+
+    return make
+
+
+def table(store, fold=True):
+    return rows(Summaries(RunStore(store.root)).all(), fold=fold)
+
+
+def test_seeds_share_a_row_and_any_other_knob_makes_another(store, fill):
+    accuracies = [0.85, 0.86, 0.84]
+    runs = [fill(accuracy, seed=seed) for seed, accuracy in enumerate(accuracies)]
+    other = fill(0.80, seed=0, shift=0)
+    folded = {row.runs: row for row in table(store)}
+    assert len(folded) == 2
+    row = next(row for row in folded.values() if len(row.runs) == 3)
+    assert set(row.runs) == {run.id for run in runs}
+    assert row.seeds == (0, 1, 2)
+    assert row.test_accuracy == pytest.approx(0.85)
+    assert row.test_spread == pytest.approx(statistics.stdev(accuracies))
+    assert row.test_interval.low == pytest.approx(mean_interval(accuracies).low)
+    assert (row.report, row.changed, row.parameters) == (REPORT["cnn"], {}, 5)
+    assert folded[(other.id,)].changed == {"shift": 0}
+
+
+def test_a_single_run_has_wilsons_interval_and_no_spread(store, fill):
+    fill(0.8512, "mine")
+    (row,) = table(store)
+    assert (row.label, row.test_spread) == ("mine", None)
+    assert row.test_interval == accuracy_interval(8512, 10_000)
+
+
+def test_unfolded_every_run_is_a_row(store, fill):
+    runs = [fill(0.5 + seed / 10, seed=seed) for seed in range(3)]
+    assert {row.runs for row in table(store, fold=False)} == {(run.id,) for run in runs}
+
+
+def test_what_is_not_known_is_none_and_states_are_counted(store, fill):
+    fill(0.9, seed=0)
+    fill(None, seed=1, state="paused")
+    fill(None, seed=2, state="paused")
+    (row,) = table(store)
+    assert sorted(row.state.split(", ")) == ["1 finished", "2 paused"]
+    assert (row.test_accuracy, row.test_spread, row.val_accuracy, row.curve) == (0.9, None, None, ())
+
+
+def test_a_run_that_can_not_be_read_stands_alone(store, fill):
+    fill(0.9)
+    broken = fill(0.9)
+    (broken.path / "config.json").write_text("{")
+    found = table(store)
+    assert len(found) == 2
+    row = next(row for row in found if row.runs == (broken.id,))
+    assert (row.state, row.model, row.label) == ("damaged", "", broken.id)
+
+
+def test_the_report_had_these_networks_on_cifar10_only(store, fill):
+    fill(0.9, dataset="mnist")
+    assert table(store)[0].report is None
+    assert all(dataclasses.asdict(row)["report"] is None for row in table(store))

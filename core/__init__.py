@@ -13,6 +13,7 @@ The map, from the bottom up; each line may import only from the lines above it:
     checkpoints.py            weights and states on disk, hashed and committed by a manifest
     metrics.py, runs.py       the run store: the only code that knows a run's files
     summaries.py              what a table says of each run, read once and kept
+    answers.py                what a run answered to every test image
     comparison.py, tables.py  rows of a comparison, seeds folded; tables as CSV, Markdown and LaTeX
     loading.py                load_model
     forecast.py               time and memory of a run before it starts

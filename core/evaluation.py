@@ -29,7 +29,7 @@ class Evaluation:
 
     accuracy: share of right answers, 0..1. loss: mean cross-entropy in nats.
     confusion: int64 [C, C], rows are the truth, columns the answers.
-    predictions: int64 [N]. probabilities: float32 [N, C], rows sum to 1.
+    predictions: int64 [N]. probabilities: float32 [N, C], rows sum to 1. labels: int64 [N], the truth.
     (For masks, N counts images and every figure counts pixels: predictions int64 [N, H, W].)
     """
 
@@ -38,6 +38,7 @@ class Evaluation:
     confusion: Tensor
     predictions: Tensor
     probabilities: Tensor
+    labels: Tensor
 
 
 def evaluate(
@@ -65,6 +66,7 @@ def evaluate(
         confusion=pairs.reshape(classes, classes),
         predictions=predictions,
         probabilities=log_probabilities.exp(),
+        labels=labels,
     )
 
 

@@ -319,12 +319,15 @@ class Run:
             "data_sha256": fingerprint,
             "opened": [*before["opened"], time.time()],
         }
-        prediction = result.predictions.numpy().astype(np.uint8)
-        probability = result.probabilities.numpy().astype(np.float16)
+        answers: dict[str, Any] = {
+            "prediction": result.predictions.numpy().astype(np.uint8),
+            "probability": result.probabilities.numpy().astype(np.float16),
+            "label": result.labels.numpy().astype(np.uint8),
+        }
 
         def write(temporary: Path) -> None:
             with temporary.open("wb") as file:
-                np.savez_compressed(file, prediction=prediction, probability=probability)
+                np.savez_compressed(file, **answers)
 
         write_atomic(self.path / "predictions.npz", write)
         write_json(self.path / "test.json", figures)

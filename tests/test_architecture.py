@@ -29,6 +29,7 @@ LAYERS = [
         "metrics",
         "runs",
         "summaries",
+        "answers",
         "comparison",
         "tables",
         "loading",

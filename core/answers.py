@@ -1,0 +1,72 @@
+"""What a run answered to every test image, read back from its files. Torch-free.
+
+Owns: reading and checking `predictions.npz`. Leaves writing to `core.runs`, conclusions to `core.statistics`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import RunError
+from core.runs import Run
+
+FIELDS = ("prediction", "probability", "label")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers of one run to the N test images, in the official order of the test set.
+
+    prediction, label: uint8 [N]. probability: float32 [N, C]. data_sha256: of the test set that was asked.
+    """
+
+    prediction: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    label: NDArray[np.uint8]
+    data_sha256: str
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each answer is right: bool [N]."""
+        return np.asarray(self.prediction == self.label)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32]:
+        """The probability of each answer: float32 [N]."""
+        return np.asarray(self.probability.max(axis=1))
+
+
+def answers_of(run: Run) -> Answers:
+    """The answers of a run whose test set was opened.
+
+    Raises: RunError when there are none, or the file is damaged.
+    """
+    test = run.test()
+    if test is None:
+        raise RunError(f"Run {run.id} has no answers: its test set is sealed until it has ended.")
+    try:
+        with (run.path / "predictions.npz").open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            found = {name: file[name] for name in FIELDS}
+        _check(found)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"The answers of run {run.id} can't be read ({error}). Evaluate it again.") from None
+    probability = found["probability"].astype(np.float32)
+    return Answers(found["prediction"], probability, found["label"], str(test.get("data_sha256", "")))
+
+
+def _check(found: dict[str, NDArray[Any]]) -> None:
+    """Raises: ValueError when the arrays are not what a run writes."""
+    prediction, probability, label = (found[name] for name in FIELDS)
+    if prediction.dtype != np.uint8 or label.dtype != np.uint8 or probability.dtype != np.float16:
+        raise ValueError(f"dtypes {prediction.dtype}, {probability.dtype}, {label.dtype}")
+    if prediction.ndim != 1 or label.shape != prediction.shape or probability.shape[:1] != prediction.shape:
+        raise ValueError(f"shapes {prediction.shape}, {probability.shape}, {label.shape}")
+    classes = probability.shape[1] if probability.ndim == 2 else 0
+    if max(prediction.max(initial=0), label.max(initial=0)) >= classes:
+        raise ValueError(f"a class outside the {classes} that there are")

@@ -26,14 +26,17 @@ NAMING = ("model", "dataset", "recipe", "seed")  # knobs that a row names by the
 class Row:
     """One row: a run, or all seeds of one config. Means are over the runs that have the figure, None if none has.
 
-    runs: their ids. state: theirs if all agree, else "3 finished, 1 running". changed: knobs that are not as the recipe
-    says. test_accuracy 0..1, with its standard deviation over seeds (None for one) and its 95 % interval: Wilson's for
-    one run, Student's over seeds for more. bytes: of all runs. curve: of the run with the lowest validation loss.
+    runs: their ids. counted: one of them for each seed, a tested one where there is any, since a seed that was trained
+    twice gives the same network again and says nothing about the spread; all figures but bytes are over these.
+    state: the runs' if all agree, else "3 finished, 1 running". changed: knobs that are not as the recipe says.
+    test_accuracy 0..1, with its standard deviation over seeds (None for one) and its 95 % interval: Wilson's for one
+    run, Student's over seeds for more. bytes: of all runs. curve: of the run with the lowest validation loss.
     report: the test accuracy of the report, where it had this network on this data set.
     """
 
     label: str
     runs: tuple[str, ...]
+    counted: tuple[str, ...]
     seeds: tuple[int, ...]
     state: str
     dataset: str
@@ -71,21 +74,23 @@ def _group(summary: Summary) -> str:
     return json.dumps({**summary.config, "seed": None}, sort_keys=True)
 
 
-def _row(runs: Sequence[Summary]) -> Row:
+def _row(every: Sequence[Summary]) -> Row:
+    runs = _one_a_seed(every)
     first, config = runs[0], runs[0].config or {}
     accuracies = [run.test_accuracy for run in runs if run.test_accuracy is not None]
     best = min(runs, key=lambda run: float("inf") if run.val_loss is None else run.val_loss)
     model, dataset = str(config.get("model", "")), str(config.get("dataset", ""))
     return Row(
-        label=first.name if len(runs) == 1 else f"{model} on {dataset}, {config.get('recipe')}",
-        runs=tuple(run.id for run in runs),
+        label=first.name if len(every) == 1 else f"{model} on {dataset}, {config.get('recipe')}",
+        runs=tuple(run.id for run in every),
+        counted=tuple(run.id for run in runs),
         seeds=tuple(sorted(run.config["seed"] for run in runs if run.config)),
-        state=_states([run.state for run in runs]),
+        state=_states([run.state for run in every]),
         dataset=dataset,
         model=model,
         recipe=str(config.get("recipe", "")),
         changed=_changed(config),
-        tags=tuple(dict.fromkeys(tag for run in runs for tag in run.tags)),
+        tags=tuple(dict.fromkeys(tag for run in every for tag in run.tags)),
         test_accuracy=_mean(accuracies),
         test_spread=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
         test_interval=_interval(runs, accuracies),
@@ -97,9 +102,17 @@ def _row(runs: Sequence[Summary]) -> Row:
         seconds=_mean([run.seconds for run in runs]),
         seconds_per_epoch=_mean([run.seconds_per_epoch for run in runs]),
         seconds_to_best=_mean([run.seconds_to_best for run in runs]),
-        bytes=sum(run.bytes for run in runs),
+        bytes=sum(run.bytes for run in every),
         curve=best.curve,
     )
+
+
+def _one_a_seed(runs: Sequence[Summary]) -> list[Summary]:
+    """The first run of each seed, a tested one where there is any."""
+    found: dict[Any, Summary] = {}
+    for run in sorted(runs, key=lambda run: run.test_accuracy is None):
+        found.setdefault((run.config or {}).get("seed"), run)
+    return list(found.values())
 
 
 def _interval(runs: Sequence[Summary], accuracies: list[float]) -> Interval | None:

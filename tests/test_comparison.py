@@ -85,3 +85,12 @@ def test_the_report_had_these_networks_on_cifar10_only(store, fill):
     fill(0.9, dataset="mnist")
     assert table(store)[0].report is None
     assert all(dataclasses.asdict(row)["report"] is None for row in table(store))
+
+
+def test_a_seed_that_was_trained_twice_counts_once(store, fill):
+    for seed, accuracy in ((0, 0.85), (0, None), (0, 0.85), (1, 0.87)):
+        fill(accuracy, seed=seed)
+    (row,) = table(store)
+    assert (len(row.runs), len(row.counted), row.seeds) == (4, 2, (0, 1))
+    assert row.test_accuracy == pytest.approx(0.86)
+    assert row.test_spread == pytest.approx(statistics.stdev([0.85, 0.87]))

@@ -144,7 +144,10 @@ def _build(kind: str, curves: list[Curve], view: View) -> Figure:
             traces.append(_of_steps(kind, curve, number, view, plain(curve.label)))
     for trace in traces:
         trace["x"] = trace["x"] / unit
-    return {"data": traces, "layout": _layout(kind, curves, view, unit)}
+    notes = (
+        _best_in_words(kind, curves[0], view, unit, kind == "loss" and view.log) if kind in ("loss", "accuracy") else []
+    )
+    return {"data": traces, "layout": layout(kind, len(curves), view, unit) | {"annotations": notes}}
 
 
 def _training(kind: str, curve: Curve, number: int, view: View, name: str, alone: bool) -> list[dict[str, Any]]:
@@ -209,27 +212,27 @@ def _thinned(columns: Columns, name: str, axis: str, smoothing: float) -> Points
     return x[places], y[places].astype(np.float32)
 
 
-def _layout(kind: str, curves: list[Curve], view: View, unit: float) -> dict[str, Any]:
+def layout(kind: str, lines: int, view: View, unit: float) -> dict[str, Any]:
+    """Axes, legend and size of a chart of so many runs; `unit` is what its x axis was divided by."""
     y_axis: dict[str, Any] = {"title": {"text": Y_TITLES[kind]}, "automargin": True}
     if kind == "accuracy":
         y_axis["tickformat"] = ".0%"
     if kind in ("lr", "speed"):
         y_axis["rangemode"] = "tozero"
-    if is_log := kind == "loss" and view.log:
+    if kind == "loss" and view.log:
         y_axis["type"] = "log"
     x_title = X_AXES[view.x] + ("" if view.x != "time" else " (minutes)" if unit > 1 else " (seconds)")
     return {
-        "height": HEIGHT + LEGEND_HEIGHT * (len(curves) - 1),
+        "height": HEIGHT + LEGEND_HEIGHT * (lines - 1),
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "hovermode": "x unified",
         "uirevision": f"{view.x}-{unit}-{view.log}",  # a zoom stays until the axis itself changes
         "xaxis": {"title": {"text": x_title}, "rangemode": "tozero", "automargin": True},
         "yaxis": y_axis,
-        "showlegend": kind in ("loss", "accuracy") or len(curves) > 1,
+        "showlegend": kind in ("loss", "accuracy") or lines > 1,
         "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "tracegroupgap": 0},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "annotations": _best_in_words(kind, curves[0], view, unit, is_log) if kind in ("loss", "accuracy") else [],
     }
 
 

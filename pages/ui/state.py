@@ -12,6 +12,7 @@ from core.errors import LabError
 from core.forecast import Forecaster
 from core.jobs import JobManager
 from core.runs import Run, RunStore
+from core.summaries import Summaries
 
 CHOSEN_RUN = "chosen_run"  # id of the run that the Train page shows
 TOKENS = "form_tokens"  # of the form as it was last shown, one for each seed
@@ -21,7 +22,7 @@ CHANGED_KNOBS = "changed_knobs"  # {knob: value} that a person set by hand
 FORKED_FROM = "forked_from"  # id of the run whose config the form was filled with
 DISCARDED = "discarded"  # (id, name) of the run that was discarded last, for Undo
 NOTICE = "notice"  # a sentence to show once, after the rerun that it caused
-WAS_LIVE = "was_live"  # whether anything was queued or running at the last look
+PICKED = "picked_runs"  # ids of the runs that the Compare page has picked
 
 
 def enter_through_app(script: str, url_path: str) -> None:
@@ -46,6 +47,12 @@ def manager() -> JobManager:
 def forecaster() -> Forecaster:
     """What remembers and measures the cost of runs."""
     return Forecaster(manager().store)
+
+
+@st.cache_resource
+def summaries() -> Summaries:
+    """What tables say of the runs."""
+    return Summaries(manager().store)
 
 
 def store() -> RunStore:

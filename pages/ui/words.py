@@ -6,6 +6,7 @@ import time
 
 from core.config import TrainConfig
 from core.runs import Run, Status
+from core.statistics import Difference
 
 BADGES = {  # state: icon, colour, what it means
     "queued": ("schedule", "gray", "waits for its turn"),
@@ -47,6 +48,31 @@ def count(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g}{word}"
     return f"{number:.0f}"
+
+
+def plural(number: int, noun: str) -> str:
+    """ "1 row", "2 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def verdict(first: str, second: str, found: Difference, seeds: int) -> str:
+    """Whether one of two networks is better, in words, with the interval in points.
+
+    seeds: of the one that has fewer.
+    """
+    better, worse, sign = (first, second, 1) if found.value >= 0 else (second, first, -1)
+    low, high = sorted((sign * found.interval.low * 100, sign * found.interval.high * 100))
+    of = f"with {plural(seeds, 'seed')}" if found.over == "seeds" else "on these test images"
+    if not found.is_distinguishable:
+        points = abs(found.value) * 100
+        return (
+            f"**{md(first)}** and **{md(second)}** are **not distinguishable** {of}: they differ by {points:.1f} "
+            f"points (95 %: {low:.1f} to {high:.1f})."
+        )
+    return (
+        f"**{md(better)}** is **better** than **{md(worse)}** by {abs(found.value) * 100:.1f} points "
+        f"(95 %: {low:.1f} to {high:.1f}), {of}."
+    )
 
 
 def when(moment: float) -> str:

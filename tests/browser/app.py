@@ -70,3 +70,10 @@ POINTS = """number => {
 def points(page, chart: int = 0) -> int:
     """How many points the longest trace of a chart on the page has: 0 loss, 1 accuracy."""
     return int(page.evaluate(POINTS, chart))
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.1)

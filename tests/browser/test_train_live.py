@@ -4,58 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from pathlib import Path
 
 import pytest
 
 from core.runs import RunStore
-from tests.browser.app import FLAGS, LAPTOP, PHONE, chromium, points, server
+from tests.browser.app import LAPTOP, PHONE, chromium, points, server, wait_for
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
 ]
-ARTEFACTS = Path("artefacts")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert chromium(), "CI needs a Chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser, request):
-    """Opens pages of a size; afterwards keeps a picture of each, and fails if one showed an exception."""
-    opened = []
-
-    def open_one(address, viewport):
-        page = browser.new_context(viewport=viewport).new_page()
-        page.goto(address)
-        opened.append(page)
-        return page
-
-    yield open_one
-    ARTEFACTS.mkdir(exist_ok=True)
-    boxes = 0
-    for number, page in enumerate(opened):
-        page.screenshot(path=ARTEFACTS / f"{request.node.name}-{number}.png")
-        boxes += page.locator('[data-testid="stException"]').count()
-        page.context.close()
-    assert not boxes
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
 
 
 def press(page, name):

@@ -1,0 +1,175 @@
+"""Compare: a table of runs, their curves over each other, and whether a difference is real."""
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from core.answers import Answers, answers_of
+from core.comparison import Row, rows
+from core.errors import LabError
+from core.statistics import Difference, difference
+from core.summaries import Summary
+from core.tables import as_csv, as_latex, as_markdown
+from pages.ui import bands, charts, plot, state, table, words
+
+FILTERS = {"dataset": "Data set", "model": "Model", "recipe": "Recipe"}
+MOST_PICKED = 8  # as many colours as there are
+CHART_KINDS = {"loss": "Loss", "accuracy": "Accuracy"}
+
+
+@st.cache_resource
+def differences() -> charts.Kept:
+    """Differences that were worked out already, by the rows' runs and when their test sets were opened."""
+    return charts.Kept(256)
+
+
+def choose(found: list[Summary]) -> list[Row]:
+    """The filters, and the rows that pass them."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        fold = st.toggle("Fold seeds", True, key="fold", bind="query-params", help="One row for all seeds of a config.")
+        for knob, title in FILTERS.items():
+            options = sorted({str(summary.config[knob]) for summary in found if summary.config})
+            wanted = st.multiselect(title, options, key=f"filter-{knob}", placeholder="all", width=200)
+            found = [summary for summary in found if not wanted or (summary.config or {}).get(knob) in wanted]
+        states = st.multiselect(
+            "State", sorted({s.state for s in found}), key="filter-state", placeholder="all", width=200
+        )
+        hidden = st.toggle("Show hidden", key="hidden", help="Runs that somebody has hidden.")
+    kept = [s for s in found if (hidden or not s.hidden) and (not states or s.state in states)]
+    return rows(kept, fold=fold)
+
+
+def pick(shown: list[Row]) -> list[Row]:
+    """The table; returns the rows picked in it, which the address remembers by the ids of their runs."""
+    wanted = set(st.session_state.get(state.PICKED) or st.query_params.get_all("runs"))
+    places = [place for place, row in enumerate(shown) if wanted & set(row.runs)]
+    ids = "".join(run_id for row in shown for run_id in row.runs)
+    selection = st.dataframe(
+        table.frame(shown), column_config=table.drawing(), hide_index=True, placeholder="", on_select="rerun",
+        selection_mode="multi-row", selection_default={"selection": {"rows": places}}, alt=table.in_words(shown),
+        key=f"table-{hash(ids)}",  # another order of rows is another table: a selection is by place
+    )  # fmt: skip
+    picked = [shown[place] for place in selection["selection"]["rows"] if place < len(shown)]
+    st.session_state[state.PICKED] = st.query_params["runs"] = [row.runs[0] for row in picked]
+    if len(picked) > MOST_PICKED:
+        st.info(f"{len(picked)} rows are picked; the first {MOST_PICKED} are drawn.", icon=":material/palette:")
+    return picked[:MOST_PICKED]
+
+
+def take_along(shown: list[Row]) -> None:
+    """The table as files."""
+    text = table.as_text(shown)
+    with st.container(horizontal=True):
+        st.download_button("Export CSV", lambda: as_csv(text), "runs.csv", "text/csv", icon=":material/download:")
+        st.download_button("Export Markdown", lambda: as_markdown(text), "runs.md", "text/markdown")
+        st.download_button("Export LaTeX", lambda: as_latex(text), "runs.tex", "application/x-tex")
+
+
+def curves(picked: list[Row]) -> None:
+    """Loss and accuracy of the picked rows, seeds as a band."""
+    st.subheader("Curves", anchor=False)
+    drawn = [band for row in picked if (band := _band(row))]
+    if not drawn:
+        st.caption("None of the picked rows has an epoch to draw yet.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        x = st.segmented_control(
+            "Along the x axis", ["epoch", "time"], default="epoch", key="compare-x", bind="query-params", required=True
+        )
+        smoothing = st.slider("Smoothing of training", 0.0, 0.95, 0.0, 0.05, key="compare-smoothing", width=220)
+        log = st.toggle("Log axis for loss", key="compare-log", bind="query-params")
+    view = charts.View(x or "epoch", log, smoothing)
+    for column, (kind, title) in zip(st.columns(2), CHART_KINDS.items(), strict=True):
+        with column:
+            st.markdown(f"**{title}** · training dashed, validation solid, band from the worst to the best seed")
+            alt = bands.in_words(kind, drawn)
+            plot.show(bands.figure(kind, drawn, view), key=f"compare-{kind}", alt=alt)
+
+
+def _band(row: Row) -> bands.Band | None:
+    found = [charts.Curve(run.id, run.name, run.metrics()) for run in map(state.store().get, row.counted)]
+    with_epochs = tuple(curve for curve in found if bands.has_epochs(curve.metrics))
+    return bands.Band(row.label, with_epochs) if with_epochs else None
+
+
+def is_it_real(picked: list[Row]) -> None:
+    """Whether two of the picked rows differ by more than chance."""
+    tested = {row.label: row for row in picked if row.test_accuracy is not None}
+    st.subheader("Is it real?", anchor=False)
+    if len(tested) < 2:
+        st.caption("Pick two rows that have a test accuracy, and their difference is put to the test here.")
+        return
+    with st.container(horizontal=True):
+        first = tested[st.selectbox("One", list(tested), key="real-first", width=320)]
+        others = [label for label in tested if label != first.label]
+        second = tested[st.selectbox("against the other", others, key="real-second", width=320)]
+    try:
+        found = _difference(first, second)
+    except LabError as error:
+        st.info(words.md(str(error)), icon=":material/info:")
+        return
+    st.markdown(words.verdict(first.label, second.label, found, min(len(first.counted), len(second.counted))))
+    if found.over == "seeds":
+        st.caption("Welch's interval: how the difference would vary if both were trained again with other seeds.")
+    else:
+        chances = f"in {found.disagreement_p * 100:.2g} of 100 such tests"  # type: ignore[operator]
+        st.caption(
+            "A bootstrap over the test images: how the difference would vary on other images like these. If both were "
+            f"equally good, answers as one-sided as these would come about {chances} (McNemar's exact test)."
+        )
+
+
+def _difference(first: Row, second: Row) -> Difference:
+    """The difference of two rows; worked out once for the same answers. Raises: RunError where it can't be."""
+    given, other = _answers(first.counted), _answers(second.counted)
+    if len({answers.data_sha256 for answers in (*given, *other)}) != 1:
+        raise LabError("These two were tested on different images, so their accuracies can't be compared.")
+    key = (first.counted, second.counted, first.test_accuracy, second.test_accuracy)
+    return differences().get(key, lambda: difference([a.right for a in given], [b.right for b in other]))
+
+
+def _answers(run_ids: Iterable[str]) -> list[Answers]:
+    """The answers of those runs whose test set was opened."""
+    runs = [state.store().get(run_id) for run_id in run_ids]
+    return [answers_of(run) for run in runs if run.test() is not None]
+
+
+def sealed(picked: list[Row], found: list[Summary]) -> None:
+    """When and how often the test set of each picked run was opened."""
+    st.subheader("The sealed test set", anchor=False)
+    st.caption("A run's test set is opened once, at its end, for the weights with the lowest validation loss.")
+    known = {summary.id: summary for summary in found}
+    for summary in (known[run_id] for row in picked for run_id in row.runs if run_id in known):
+        if summary.opened:
+            times = "once" if len(summary.opened) == 1 else f"{len(summary.opened)} times"
+            st.markdown(f"- {words.md(summary.name)}: opened {times}, at last {words.when(summary.opened[-1])}")
+        else:
+            st.markdown(f"- {words.md(summary.name)}: still sealed")
+
+
+def main() -> None:
+    """The page from top to bottom."""
+    st.title("Compare", anchor=False)
+    found = state.summaries().all()
+    if not found:
+        st.info("No runs yet. Train some on the **Train** page, and they stand side by side here.")
+        st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
+        return
+    shown = choose(found)
+    if not shown:
+        st.info("No run passes these filters. Take one of them away.", icon=":material/filter_alt_off:")
+        return
+    st.caption("Pick rows by the boxes on their left, or by arrow keys and Shift+Space; a click on a title sorts.")
+    picked = pick(shown)
+    take_along(shown)
+    if not picked:
+        st.info("Pick one row or more to see their curves, and two to see whether they differ.")
+        return
+    curves(picked)
+    is_it_real(picked)
+    sealed(picked, found)
+
+
+state.enter_through_app("pages/compare.py", "compare")
+main()
+plot.prepare()

@@ -1,0 +1,48 @@
+"""Comparing in a real browser: rows picked by the keyboard, curves, a verdict, and a link that brings it all back."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from core.runs import RunStore
+from tests.browser.app import LAPTOP, PHONE, chromium, points, server, wait_for
+from tests.load.store import make_store
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
+]
+
+
+def add_answers(store):
+    """Gives every run answers that agree with its test accuracy."""
+    for run in store.list():
+        right = round(run.test()["accuracy"] * 1000)
+        label = np.zeros(1000, np.uint8)
+        prediction = (np.arange(1000) >= right).astype(np.uint8)
+        np.savez(run.path / "predictions.npz", prediction=prediction, label=label,
+                 probability=np.full((1000, 10), 0.1, np.float16))  # fmt: skip
+
+
+def test_rows_are_picked_their_curves_drawn_and_a_link_brings_them_back(open_page, tmp_path):
+    store = RunStore(tmp_path / "runs")
+    make_store(store, 4, epochs=20)
+    add_answers(store)
+    with server(tmp_path / "runs") as address:
+        page = open_page(f"{address}/compare?fold=false", LAPTOP)
+        page.get_by_text("Pick one row or more").wait_for(timeout=30_000)
+        page.locator("[data-testid=data-grid-canvas]").first.focus()
+        for said in ("Pick two rows", "points (95 %"):
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("Shift+Space")
+            page.get_by_text(said).wait_for(timeout=20_000)
+        wait_for(lambda: points(page) == 20, 10, "the curves of the picked rows")
+        link = page.evaluate("location.href")
+        assert link.count("runs=") == 2
+        again = open_page(link, PHONE)
+        again.get_by_text("points (95 %").wait_for(timeout=20_000)
+        main = "document.querySelector('[data-testid=stMain]')"
+        assert again.evaluate(f"{main}.scrollWidth <= {main}.clientWidth + 2"), "the phone scrolls sideways"

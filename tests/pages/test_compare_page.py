@@ -1,0 +1,164 @@
+"""The Compare page: every state of a store, what is picked, what is said of a difference, and what is taken along."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from core.comparison import rows
+from core.runs import STATES
+from core.statistics import Difference, Interval
+from core.summaries import Summaries
+from core.tables import as_csv
+from pages.ui import bands, charts, table, words
+from tests.pages.conftest import text_of
+
+
+@pytest.fixture
+def tested(make_run):
+    """Makes a finished run with answers of which so many of 1,000 are right."""
+
+    def make(right, name="", seed=0, digest="same"):
+        run = make_run("finished", name, parameters=5, multiply_adds=7)
+        label = np.zeros(1000, np.uint8)
+        prediction = np.random.default_rng(seed).permutation((np.arange(1000) >= right).astype(np.uint8))
+        probability = np.full((1000, 10), 0.1, np.float16)
+        np.savez(run.path / "predictions.npz", prediction=prediction, label=label, probability=probability)
+        figures = (
+            f'{{"accuracy": {right / 1000}, "loss": 1, "images": 1000, "opened": [1.0], "data_sha256": "{digest}"}}'
+        )
+        (run.path / "test.json").write_text(figures)
+        return run
+
+    return make
+
+
+def test_an_empty_store_says_what_to_do_next(open_page):
+    assert "No runs yet" in text_of(open_page("compare"))
+
+
+@pytest.mark.parametrize("state", [state for state in STATES if state != "damaged"])
+def test_a_run_in_every_state_has_its_row(open_page, make_run, state):
+    make_run(state, "mine")
+    frame = open_page("compare").dataframe[0].value
+    assert frame["run"].tolist() == ["mine"]
+    assert frame["state"].tolist() == ["interrupted" if state == "running" else state]
+
+
+@pytest.mark.parametrize("file", ["config.json", "status.json", "metrics.jsonl", "test.json", "predictions.npz"])
+def test_a_damaged_run_never_breaks_the_page(open_page, tested, file):
+    one, other = tested(900, "one"), tested(800, "other")
+    (one.path / file).write_bytes(b"\x00{")
+    app = open_page("compare", runs=one.id, fold="false")
+    assert len(app.dataframe[0].value) == 2
+    open_page("compare", runs=[one.id, other.id], fold="false")
+
+
+def test_the_address_picks_rows_and_their_difference_is_put_in_words(open_page, tested):
+    good, bad = tested(930, "good", 1), tested(850, "bad", 2)
+    text = text_of(open_page("compare", runs=[bad.id, good.id], fold="false"))
+    assert "**good** is **better** than **bad** by 8.0 points (95 %:" in text
+    assert "McNemar" in text
+    assert "opened once" in text
+
+
+def test_runs_that_answered_different_images_are_not_compared(open_page, tested):
+    one, other = tested(930, "one"), tested(850, "other", digest="another")
+    text = text_of(open_page("compare", runs=[one.id, other.id], fold="false"))
+    assert "tested on different images" in text
+
+
+def test_one_picked_row_asks_for_another(open_page, tested):
+    text = text_of(open_page("compare", runs=tested(930, "one").id))
+    assert "Pick two rows" in text
+
+
+def test_nothing_picked_says_what_picking_does(open_page, tested):
+    tested(930)
+    assert "Pick one row or more" in text_of(open_page("compare"))
+
+
+def test_folded_seeds_are_one_row(open_page, tested):
+    for right in (900, 910, 920):
+        tested(right)
+    frame = open_page("compare").dataframe[0].value
+    assert len(frame) == 1
+    assert frame["seeds"].tolist() == ["0"]  # the same seed three times counts once
+    assert len(open_page("compare", fold="false").dataframe[0].value) == 3
+
+
+def test_hidden_runs_are_shown_only_when_asked_for(open_page, make_run):
+    make_run(name="seen")
+    make_run(name="unseen").hide(True)
+    app = open_page("compare", fold="false")
+    assert app.dataframe[0].value["run"].tolist() == ["seen"]
+    app.toggle(key="hidden").set_value(True).run()
+    assert sorted(app.dataframe[0].value["run"]) == ["seen", "unseen"]
+
+
+def test_filters_that_nothing_passes_say_so(open_page, make_run):
+    make_run()
+    app = open_page("compare")
+    app.multiselect(key="filter-state").select("finished").run()
+    assert len(app.dataframe[0].value) == 1
+    assert not app.exception
+
+
+NAMES = ["<b>bold</b>", "a, b; c", "=SUM(A1)", "\u202eright to left", "x" * 4000, "| bar | `code` |"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_any_name_is_shown_and_exported_as_text(open_page, store, tested, name):
+    first, second = tested(900, name, 1), tested(905, "other", 2)
+    app = open_page("compare", runs=[first.id, second.id], fold="false")
+    assert "<b>bold" not in text_of(app)
+    exported = table.as_text(rows(Summaries(store).all(), fold=False))
+    read = list(csv.reader(io.StringIO(as_csv(exported))))
+    assert len(read) == 3
+    assert not any(cell.startswith(("=", "@")) for row in read for cell in row)
+
+
+def test_a_verdict_names_the_better_first_and_says_when_there_is_none():
+    clear = Difference(-0.014, Interval(-0.019, -0.009), "seeds", None)
+    assert words.verdict("ConvNet", "ResNet", clear, 3) == (
+        "**ResNet** is **better** than **ConvNet** by 1.4 points (95 %: 0.9 to 1.9), with 3 seeds."
+    )
+    open_ = Difference(0.002, Interval(-0.004, 0.008), "seeds", None)
+    assert "**not distinguishable** with 3 seeds: they differ by 0.2 points (95 %: -0.4 to 0.8)" in words.verdict(
+        "A", "B", open_, 3
+    )
+
+
+def test_a_band_lies_between_the_worst_and_the_best_seed(make_run):
+    runs = [make_run(epochs=epochs) for epochs in (3, 5)]
+    curves = tuple(charts.Curve(run.id, "x", run.metrics()) for run in runs)
+    figure = bands.figure("loss", [bands.Band("both", curves)], charts.View())
+    band, training, validation = figure["data"]
+    losses = np.stack([run.metrics().epochs["val_loss"][:3] for run in runs])
+    assert validation["y"].tolist() == pytest.approx(losses.mean(axis=0).tolist())
+    assert band["y"].tolist() == pytest.approx([*losses.max(axis=0), *losses.min(axis=0)[::-1]])
+    assert training["line"]["dash"] != "solid"
+    alone = bands.figure("loss", [bands.Band("one", curves[:1])], charts.View())
+    assert len(alone["data"]) == 2
+    last = losses[:, -1].mean()
+    assert f"both: {last:.3f} after 3 epochs" in bands.in_words("loss", [bands.Band("both", curves)])
+
+
+def test_every_column_of_the_table_has_its_numbers_its_text_and_its_drawing(store, tested):
+    tested(900, "one")
+    found = rows(Summaries(store).all(), fold=False)
+    head, line = table.as_text(found)
+    assert len(head) == len(line) == len(table.COLUMNS) - 1
+    assert dict(zip(head, line, strict=True))["test accuracy"] == "90.00%"
+    assert dict(zip(head, line, strict=True))["95 % interval"] == "87.98 to 91.71"  # Wilson, 900 of 1,000
+    assert set(table.drawing()) == set(table.frame(found).columns)
+    assert "1 row" in table.in_words(found)
+
+
+def test_the_table_can_be_taken_along(open_page, tested):
+    tested(900)
+    labels = [element.label for element in open_page("compare").get("download_button")]
+    assert labels == ["Export CSV", "Export Markdown", "Export LaTeX"]

@@ -37,6 +37,13 @@ class Answers:
         return np.asarray(self.prediction == self.label)
 
     @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """How often each class got each answer: int64 [C, C], rows are the truth, columns the answers."""
+        classes = self.probability.shape[1]
+        pairs = self.label.astype(np.int64) * classes + self.prediction
+        return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+
+    @cached_property
     def confidence(self) -> NDArray[np.float32]:
         """The probability of each answer: float32 [N]."""
         return np.asarray(self.probability.max(axis=1))

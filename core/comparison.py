@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.config import TrainConfig
@@ -64,7 +65,13 @@ def rows(summaries: Iterable[Summary], *, fold: bool) -> list[Row]:
     groups: dict[str, list[Summary]] = {}
     for summary in summaries:
         groups.setdefault(_group(summary) if fold else summary.id, []).append(summary)
-    return [_row(group) for group in groups.values()]
+    return _told_apart([_row(group) for group in groups.values()])
+
+
+def _told_apart(found: list[Row]) -> list[Row]:
+    """The rows, with the end of a run's id behind labels that would stand twice."""
+    times = Counter(row.label for row in found)
+    return [replace(row, label=f"{row.label} ({row.runs[0][-4:]})") if times[row.label] > 1 else row for row in found]
 
 
 def _group(summary: Summary) -> str:

@@ -55,7 +55,7 @@ DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.0
 QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 for the deep ones
 QUICK_EPOCHS = (3, 8)  # at least, at most
 EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; other models as resnet
-    "fast": {"mlp": (30, 10), "cnn": (7, 4), "convnet": (8, 3), "resnet": (8, 3), "speednet": (9, 3)},
+    "fast": {"mlp": (30, 10), "cnn": (9, 4), "convnet": (8, 3), "resnet": (8, 3), "speednet": (9, 3)},
     "best": {"mlp": (60, 30), "cnn": (20, 12), "convnet": (24, 10), "resnet": (24, 10), "speednet": (20, 10)},
 }
 SMALL_SET_EPOCHS = 5  # times as many, of a set with less than a tenth of the images

@@ -10,7 +10,7 @@ from core.errors import LabError
 from core.statistics import Difference, difference
 from core.summaries import Summary
 from core.tables import as_csv, as_latex, as_markdown
-from pages.ui import bands, charts, plot, state, table, words
+from pages.ui import bands, charts, differ, plot, reliability, state, table, words
 
 FILTERS = {"dataset": "Data set", "model": "Model", "recipe": "Recipe"}
 MOST_PICKED = 8  # as many colours as there are
@@ -134,6 +134,22 @@ def _answers(run_ids: Iterable[str]) -> list[Answers]:
     return [answers_of(run) for run in runs if run.test() is not None]
 
 
+def where_they_differ(picked: list[Row]) -> None:
+    """Confusion, images and calibration of the picked rows that answered the same images as the first."""
+    subjects: list[differ.Subject] = []
+    for row in picked:
+        try:
+            answers = next(iter(_answers(row.counted)), None)
+        except LabError as error:
+            st.info(words.md(str(error)), icon=":material/info:")
+            continue
+        if answers and differ.fits(row, answers, subjects):
+            subjects.append(differ.Subject(row, answers))
+    if subjects:
+        differ.show(subjects)
+        reliability.show(subjects)
+
+
 def sealed(picked: list[Row], found: list[Summary]) -> None:
     """When and how often the test set of each picked run was opened."""
     st.subheader("The sealed test set", anchor=False)
@@ -167,6 +183,7 @@ def main() -> None:
         return
     curves(picked)
     is_it_real(picked)
+    where_they_differ(picked)
     sealed(picked, found)
 
 

@@ -14,7 +14,7 @@ def test_the_answers_are_those_that_made_the_test_figures(trained):
     assert answers.right.mean() == pytest.approx(test["accuracy"])
     confusion = np.zeros((10, 10), dtype=int)
     np.add.at(confusion, (answers.label, answers.prediction), 1)
-    assert confusion.tolist() == test["confusion"]
+    assert confusion.tolist() == test["confusion"] == answers.confusion.tolist()
     assert answers.confidence == pytest.approx(answers.probability[range(2000), answers.prediction])
     assert answers.data_sha256 == test["data_sha256"]
 

@@ -94,3 +94,9 @@ def test_a_seed_that_was_trained_twice_counts_once(store, fill):
     assert (len(row.runs), len(row.counted), row.seeds) == (4, 2, (0, 1))
     assert row.test_accuracy == pytest.approx(0.86)
     assert row.test_spread == pytest.approx(statistics.stdev([0.85, 0.87]))
+
+
+def test_labels_that_would_stand_twice_are_told_apart(store, fill):
+    runs = [fill(0.9, "same", shift=shift) for shift in (0, 1)] + [fill(0.8, "other", shift=2)]
+    labels = [row.label for row in table(store)]
+    assert sorted(labels) == sorted(["other", *(f"same ({run.id[-4:]})" for run in runs[:2])])

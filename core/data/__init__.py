@@ -10,6 +10,7 @@ A set of this size fits in memory as uint8, so there are no loader processes.
     cache.py       the file of a fetched set; shipped.py the file of a set that ships
     fetching.py    get a file onto this machine, once; download.py the child process that downloads it
     vision.py      the late import of torchvision
+    pictures.py    single test images, straight from their file
     mini.py        how the shipped sets were cut
     augment.py     random changes of whole batches
 

@@ -3,7 +3,8 @@
     python -m tests.load.store
 
 Prints, for 50, 500 and 5,000 runs of 200 epochs, the seconds of a first look at all of them, of a second look, and of
-a look after one run has changed.
+a look after one run has changed; then those of the Compare page's whole script: the first, and the median and the 95th
+percentile of those after it, each with one run that changed and two rows picked.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ from __future__ import annotations
 import json
 import math
 import random
+import statistics
 import tempfile
 import time
 
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
 from core.config import TrainConfig
-from core.runs import RunStore
+from core.jobs import PROJECT, JobManager
+from core.runs import Run, RunStore
 from core.summaries import Summaries
 
-SIZES, EPOCHS, STEPS_PER_EPOCH = (50, 500, 5_000), 200, 4
+SIZES, EPOCHS, STEPS_PER_EPOCH, PAGES = (50, 500, 5_000), 200, 4, 20
 
 
 def main() -> None:
@@ -31,7 +38,36 @@ def main() -> None:
             first, second = seconds_of(summaries), seconds_of(summaries)
             store.list()[0].rename("changed")
             changed = seconds_of(summaries)
-        print(f"{size:5} runs: first {first:.3f} s, second {second:.3f} s, after a change {changed:.3f} s", flush=True)
+            print(
+                f"{size:5} runs: first {first:.3f} s, second {second:.3f} s, after a change {changed:.3f} s", flush=True
+            )
+            opened, *later = page_seconds(store)
+        later.sort()
+        print(f"      page: first {opened:.2f} s, then median {statistics.median(later) * 1e3:.0f} ms, 95 % "
+              f"{later[-len(later) // 20] * 1e3:.0f} ms", flush=True)  # fmt: skip
+
+
+def page_seconds(store: RunStore) -> list[float]:
+    """Seconds of each run of the Compare page's script."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNLAB_RUNS", str(store.root))
+        patch.setattr(JobManager, "_loop", lambda manager: None)  # starts nothing
+        st.cache_resource.clear()
+        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300)
+        app.query_params["fold"] = "false"
+        app.query_params["runs"] = [run.id for run in store.list()[:2]]
+        app.run()
+        begin = time.perf_counter()
+        app.switch_page("pages/compare.py").run()
+        return [time.perf_counter() - begin, *(_one_more(app, store.list()[n]) for n in range(PAGES))]
+
+
+def _one_more(app: AppTest, run: Run) -> float:
+    run.rename(f"changed {time.monotonic_ns()}")
+    begin = time.perf_counter()
+    app.run()
+    assert not app.exception
+    return time.perf_counter() - begin
 
 
 def seconds_of(summaries: Summaries) -> float:

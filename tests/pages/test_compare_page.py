@@ -8,12 +8,13 @@ import io
 import numpy as np
 import pytest
 
+from core.answers import Answers, answers_of
 from core.comparison import rows
 from core.runs import STATES
-from core.statistics import Difference, Interval
+from core.statistics import Difference, Interval, calibration
 from core.summaries import Summaries
 from core.tables import as_csv
-from pages.ui import bands, charts, table, words
+from pages.ui import bands, charts, differ, reliability, table, words
 from tests.pages.conftest import text_of
 
 
@@ -162,3 +163,59 @@ def test_the_table_can_be_taken_along(open_page, tested):
     tested(900)
     labels = [element.label for element in open_page("compare").get("download_button")]
     assert labels == ["Export CSV", "Export Markdown", "Export LaTeX"]
+
+
+def subjects_of(store):
+    return [differ.Subject(row, answers_of(store.get(row.runs[0]))) for row in rows(Summaries(store).all(), fold=False)]
+
+
+def test_confusion_by_hand_in_counts_shares_and_as_a_difference(store, tested):
+    tested(930, "good", 1)
+    tested(850, "bad", 2)
+    good, bad = sorted(subjects_of(store), key=lambda subject: -subject.row.test_accuracy)
+    # All images are zeros; wrong answers say one.
+    assert differ.confusion(good, bad, differ.COUNTS)[0, :2].tolist() == [930, 70]
+    assert differ.confusion(good, bad, differ.DIFFERENCE)[0, :2].tolist() == [80, -80]
+    assert differ.confusion(good, bad, differ.BY_TRUTH)[0, :2].tolist() == [0.93, 0.07]
+    assert differ.confusion(good, bad, differ.BY_ANSWER)[0, :2].tolist() == [1.0, 1.0]
+    assert differ.confusion(good, bad, differ.BY_ANSWER)[1:].sum() == 0
+    table = differ.by_class([good, bad], list("0123456789"))
+    assert table.loc["0"].tolist() == [0.93, 0.85]
+    assert table.loc["1":].isna().all().all()
+    only = differ.only_first_right(good.answers, bad.answers)
+    assert (good.answers.right[only] & ~bad.answers.right[only]).all()
+    assert len(only) == (good.answers.right & ~bad.answers.right).sum()
+    assert len(differ.behind(good.answers, 0, 1)) == len(differ.surest_errors(good.answers)) == 70
+
+
+def test_the_surest_answers_come_first():
+    probability = np.array([[0.6, 0.4], [0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], np.float32)
+    answers = Answers(probability.argmax(1).astype(np.uint8), probability, np.array([1, 1, 1, 1], np.uint8), "")
+    assert differ.surest_errors(answers).tolist() == [1, 2, 0]
+
+
+def test_a_picked_run_shows_its_classes_its_confusion_and_its_surest_errors(open_page, trained):
+    app = open_page("compare", runs=trained.id)
+    text = text_of(app)
+    assert "Accuracy by class" in text
+    wrong = 2000 - round(trained.test()["accuracy"] * 2000)
+    assert f"the surest errors of {words.md(trained.name)}**: {wrong:,} images" in text
+    confusion = app.dataframe[2].value
+    assert confusion.to_numpy().tolist() == trained.test()["confusion"]
+
+
+def test_pictures_are_enlarged_pixel_by_pixel():
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    large = differ.enlarged(picture)
+    assert large.shape == (112, 112, 3)
+    assert np.array_equal(large[::56, ::56], picture)
+
+
+def test_the_reliability_diagram_leaves_empty_bins_out_and_says_how_far_off_a_network_is():
+    found = calibration(np.array([0.95, 0.95, 0.55, 0.55]), np.array([True, True, True, False]), bins=10)
+    figure = reliability.figure({"<b>net</b>": found})
+    diagonal, line = figure["data"]
+    assert (diagonal["x"], diagonal["y"]) == ([0, 1], [0, 1])
+    assert (line["x"].tolist(), line["y"].tolist()) == (pytest.approx([0.55, 0.95]), [0.5, 1.0])
+    assert line["name"] == "&lt;b&gt;net&lt;/b&gt;"
+    assert "5.0% off on average" in reliability.in_words({"net": found})

@@ -1,0 +1,69 @@
+"""Single test images straight from their file, without loading a whole set and without torch.
+
+Owns: finding them, in the full set or, where only that is on this machine, in the small one that ships.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.catalogue import DatasetInfo, describe
+from core.data.mini import MINIS
+from core.data.places import available, location
+from core.errors import DataError
+
+Picture = NDArray[np.uint8]
+
+
+def pictures(name: str, places: Iterable[int]) -> dict[int, Picture]:
+    """Test images by their place in the data set's test split: uint8 [H, W, C] in 0..255.
+
+    Of a full set that is not on this machine, those that are in the small set cut from it; others are left out.
+
+    Raises: UnknownNameError; DataError when the file is damaged.
+    """
+    info, wanted = describe(name), sorted({place for place in places if 0 <= place < describe(name).test_size})
+    if info.shipped:
+        images, _ = _small(str(location(name)))
+        return {place: images[place] for place in wanted if place < len(images)}
+    if available(name):
+        return _from_cache(location(name), info, wanted)
+    small = next((mini for mini, full in MINIS.items() if full == name), None)
+    if small is None:
+        return {}
+    images, official = _small(str(location(small)))
+    positions = {int(place): position for position, place in enumerate(official)}
+    return {place: images[positions[place]] for place in wanted if place in positions}
+
+
+def _from_cache(path: Path, info: DatasetInfo, wanted: list[int]) -> dict[int, Picture]:
+    from safetensors import SafetensorError, safe_open
+
+    channels, height, width = info.image_shape
+    try:
+        with safe_open(path, framework="np") as file:
+            images = file.get_slice("test_images")
+            if images.get_shape() != [info.test_size, height, width, channels]:
+                raise ValueError(f"test_images has the shape {images.get_shape()}")
+            return {place: np.asarray(images[place : place + 1][0]) for place in wanted}
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise DataError(f"The file {path} can't be read ({error}). Delete it, then fetch {info.name} again.") from None
+
+
+@lru_cache(maxsize=len(MINIS))
+def _small(path: str) -> tuple[Picture, NDArray[np.int64]]:
+    """Test images uint8 [N, H, W, C] of a set that ships, and their places int64 [N] in the official test set."""
+    try:
+        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            found: tuple[Any, Any] = file["test_images"], file["test_indices"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"The file {path} can't be read ({error}). Get it from the repository again.") from None
+    return found

@@ -1,16 +1,19 @@
 """Compare: a table of runs, their curves over each other, and whether a difference is real."""
 
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from core.answers import Answers, answers_of
 from core.comparison import Row, rows
 from core.errors import LabError
+from core.runs import Run
 from core.statistics import Difference, difference
 from core.summaries import Summary
 from core.tables import as_csv, as_latex, as_markdown
-from pages.ui import bands, charts, differ, plot, reliability, state, table, words
+from pages.ui import bands, charts, differ, hygiene, plot, reliability, report, state, table, words
 
 FILTERS = {"dataset": "Data set", "model": "Model", "recipe": "Recipe"}
 MOST_PICKED = 8  # as many colours as there are
@@ -56,13 +59,34 @@ def pick(shown: list[Row]) -> list[Row]:
     return picked[:MOST_PICKED]
 
 
-def take_along(shown: list[Row]) -> None:
-    """The table as files."""
+def take_along(shown: list[Row], picked: list[Row]) -> None:
+    """The table as files, and the picked rows as a report."""
     text = table.as_text(shown)
     with st.container(horizontal=True):
         st.download_button("Export CSV", lambda: as_csv(text), "runs.csv", "text/csv", icon=":material/download:")
         st.download_button("Export Markdown", lambda: as_markdown(text), "runs.md", "text/markdown")
         st.download_button("Export LaTeX", lambda: as_latex(text), "runs.tex", "application/x-tex")
+        if picked:
+            made = partial(_report, picked)
+            st.download_button("Export report", made, "comparison.html", "text/html", icon=":material/description:",
+                               help="One HTML file with the picked rows, their curves and their configs.")  # fmt: skip
+
+
+def _report(picked: list[Row]) -> str:
+    """The picked rows as one HTML file."""
+    drawn = [band for row in picked if (band := _band(row))]
+    view = charts.View("epoch", False, 0.0)
+    figures = {title: bands.figure(kind, drawn, view) for kind, title in CHART_KINDS.items()} if drawn else {}
+    runs = [state.store().get(run_id) for row in picked for run_id in row.counted]
+    facts = {f"{run.name} ({run.id})": _facts(run) for run in runs}
+    return report.html(table.as_text(picked), figures, facts)
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    try:
+        return {"config": run.config.as_dict(), "environment": run.environment}
+    except LabError as error:
+        return {"error": str(error)}
 
 
 def curves(picked: list[Row]) -> None:
@@ -112,10 +136,10 @@ def is_it_real(picked: list[Row]) -> None:
     if found.over == "seeds":
         st.caption("Welch's interval: how the difference would vary if both were trained again with other seeds.")
     else:
-        chances = f"in {found.disagreement_p * 100:.2g} of 100 such tests"  # type: ignore[operator]
         st.caption(
             "A bootstrap over the test images: how the difference would vary on other images like these. If both were "
-            f"equally good, answers as one-sided as these would come about {chances} (McNemar's exact test)."
+            "equally good, answers as one-sided as these would come about in "
+            f"{words.chances(found.disagreement_p or 0.0)} (McNemar's exact test)."
         )
 
 
@@ -166,6 +190,9 @@ def sealed(picked: list[Row], found: list[Summary]) -> None:
 def main() -> None:
     """The page from top to bottom."""
     st.title("Compare", anchor=False)
+    if trouble := st.session_state.pop(state.NOTICE, ""):
+        st.error(words.md(trouble))
+    hygiene.undo()
     found = state.summaries().all()
     if not found:
         st.info("No runs yet. Train some on the **Train** page, and they stand side by side here.")
@@ -177,10 +204,11 @@ def main() -> None:
         return
     st.caption("Pick rows by the boxes on their left, or by arrow keys and Shift+Space; a click on a title sorts.")
     picked = pick(shown)
-    take_along(shown)
+    take_along(shown, picked)
     if not picked:
         st.info("Pick one row or more to see their curves, and two to see whether they differ.")
         return
+    hygiene.show(picked)
     curves(picked)
     is_it_real(picked)
     where_they_differ(picked)

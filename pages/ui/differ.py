@@ -48,7 +48,7 @@ def show(subjects: Sequence[Subject]) -> None:
     st.caption("Of one run of each row: its first seed.")
     st.markdown("**Accuracy by class**")
     st.dataframe(
-        by_class(subjects, classes), alt="Accuracy of each picked network on each class.",
+        by_class(subjects, classes), placeholder="–", alt="Accuracy of each picked network on each class.",
         column_config={s.row.label: st.column_config.NumberColumn(format="percent") for s in subjects},
     )  # fmt: skip
     chosen, compared, kind = _choices(subjects)

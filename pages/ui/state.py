@@ -22,6 +22,7 @@ CHANGED_KNOBS = "changed_knobs"  # {knob: value} that a person set by hand
 FORKED_FROM = "forked_from"  # id of the run whose config the form was filled with
 DISCARDED = "discarded"  # (id, name) of the run that was discarded last, for Undo
 NOTICE = "notice"  # a sentence to show once, after the rerun that it caused
+DELETED = "deleted_runs"  # ids of the runs that the Compare page deleted last, for Undo
 PICKED = "picked_runs"  # ids of the runs that the Compare page has picked
 
 

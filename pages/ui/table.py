@@ -78,6 +78,7 @@ COLUMNS = (
     Column("data set", lambda row: row.dataset, str, _text),
     Column("model", lambda row: row.model, str, _text),
     Column("recipe", lambda row: row.recipe, str, _text),
+    Column("tags", lambda row: ", ".join(row.tags), str, _text),
     Column("changed", _changed, str, _text, "Knobs that are not as the recipe says."),
     Column("seeds", _seeds, str, _text),
     Column("parameters", lambda row: row.parameters, _rounded, _number("localized")),

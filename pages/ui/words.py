@@ -75,6 +75,11 @@ def verdict(first: str, second: str, found: Difference, seeds: int) -> str:
     )
 
 
+def chances(p: float) -> str:
+    """A p value in words: "3 of 100 such tests"."""
+    return "fewer than 1 of 10,000 such tests" if p < 1e-4 else f"{p * 100:.2g} of 100 such tests"
+
+
 def when(moment: float) -> str:
     """A time on this machine's clock; the date only where it is another day."""
     local = time.localtime(moment)

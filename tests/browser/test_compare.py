@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,8 +41,20 @@ def test_rows_are_picked_their_curves_drawn_and_a_link_brings_them_back(open_pag
             page.keyboard.press("Shift+Space")
             page.get_by_text(said).wait_for(timeout=20_000)
         wait_for(lambda: points(page) == 20, 10, "the curves of the picked rows")
+        for label, beginning in (("Export CSV", "run,test accuracy"), ("Export report", "<!doctype html>")):
+            with page.expect_download() as download:
+                page.get_by_role("button", name=label).click()
+            assert Path(download.value.path()).read_text(encoding="utf-8").startswith(beginning)
         link = page.evaluate("location.href")
         assert link.count("runs=") == 2
+        tall = open_page(link, {"width": LAPTOP["width"], "height": 3500})  # a table out of sight draws no cells
+        tall.get_by_text("Where they differ").wait_for(timeout=20_000)
+        tall.wait_for_timeout(2000)
+        tall.locator("[data-testid=stDataFrame]").nth(2).click(position={"x": 150, "y": 52})
+        tall.get_by_text("airplane, answered airplane").wait_for(timeout=20_000)
+        tall.keyboard.press("ArrowRight")
+        tall.get_by_text("airplane, answered automobile").wait_for(timeout=20_000)
+        assert tall.locator("[data-testid=stImage] img").count() > 3  # the images behind the cell
         again = open_page(link, PHONE)
         again.get_by_text("points (95 %").wait_for(timeout=20_000)
         main = "document.querySelector('[data-testid=stMain]')"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
 
+from core import runs
 from core.answers import Answers, answers_of
 from core.comparison import rows
 from core.runs import STATES
 from core.statistics import Difference, Interval, calibration
 from core.summaries import Summaries
 from core.tables import as_csv
-from pages.ui import bands, charts, differ, reliability, table, words
-from tests.pages.conftest import text_of
+from pages.ui import bands, charts, differ, reliability, report, table, words
+from tests.pages.conftest import button, text_of
 
 
 @pytest.fixture
@@ -165,6 +167,23 @@ def test_the_table_can_be_taken_along(open_page, tested):
     assert labels == ["Export CSV", "Export Markdown", "Export LaTeX"]
 
 
+def test_a_report_holds_table_figures_and_configs_and_no_name_breaks_out_of_it():
+    name = "</script><script>alert(1)</script>"
+    figure = {"data": [{"x": np.arange(2.0), "name": name}], "layout": {}}
+    text = report.html([["run"], [name]], {"Loss": figure}, {name: {"config": {"model": name}}})
+    own = text.replace(report.LIBRARY.read_text(encoding="utf-8"), "")
+    assert "alert(1)</script>" not in own
+    assert own.count("<script") == own.count("</script>") == 3
+    figures = json.loads(own.partition("id='figures'>")[2].partition("</script>")[0])
+    assert figures["figure0"]["data"][0] == {"x": [0.0, 1.0], "name": name}
+    assert "http" not in own
+
+
+def test_the_report_of_picked_rows_is_offered(open_page, tested):
+    labels = [element.label for element in open_page("compare", runs=tested(900).id).get("download_button")]
+    assert labels[-1] == "Export report"
+
+
 def subjects_of(store):
     return [differ.Subject(row, answers_of(store.get(row.runs[0]))) for row in rows(Summaries(store).all(), fold=False)]
 
@@ -219,3 +238,48 @@ def test_the_reliability_diagram_leaves_empty_bins_out_and_says_how_far_off_a_ne
     assert (line["x"].tolist(), line["y"].tolist()) == (pytest.approx([0.55, 0.95]), [0.5, 1.0])
     assert line["name"] == "&lt;b&gt;net&lt;/b&gt;"
     assert "5.0% off on average" in reliability.in_words({"net": found})
+
+
+def test_a_deleted_run_is_gone_and_undo_brings_it_back(open_page, store, make_run):
+    run = make_run(name="precious")
+    make_run(name="other")
+    app = open_page("compare", runs=run.id, fold="false")
+    app.button(key="delete").click().run()
+    assert app.dataframe[0].value["run"].tolist() == ["other"]
+    button(app, "Undo").click().run()
+    assert not app.exception
+    assert sorted(app.dataframe[0].value["run"]) == ["other", "precious"]
+    assert store.get(run.id).status().state == "finished"
+
+
+def test_hiding_takes_a_run_out_of_the_table(open_page, store, make_run):
+    run = make_run(name="boring")
+    make_run(name="other")
+    app = open_page("compare", runs=run.id, fold="false")
+    app.button(key="hide").click().run()
+    assert app.dataframe[0].value["run"].tolist() == ["other"]
+    assert store.get(run.id).meta().hidden
+
+
+def test_a_picked_run_is_renamed_and_tagged(open_page, store, make_run):
+    run = make_run(name="first")
+    app = open_page("compare", runs=run.id, fold="false")
+    app.text_input(key=f"compare-name-{run.id}").set_value("second")
+    button(app, "Save the name").click().run()
+    assert app.dataframe[0].value["run"].tolist() == ["second"]
+    run.tag(["lecture"])
+    app.run()
+    assert app.dataframe[0].value["tags"].tolist() == ["lecture"]
+
+
+def test_a_run_that_ships_can_not_be_put_in_order(open_page, trained):
+    runs.SHIPPED.mkdir()
+    trained.path.rename(runs.SHIPPED / "ref-cnn")
+    app = open_page("compare", runs="ref-cnn")
+    assert "stay as they are" in text_of(app)
+    assert "Delete" not in [element.label for element in app.button]
+
+
+def test_a_p_value_is_put_in_words():
+    assert words.chances(0.031) == "3.1 of 100 such tests"
+    assert words.chances(1e-80) == "fewer than 1 of 10,000 such tests"

@@ -1,0 +1,64 @@
+"""A comparison as one HTML file that needs nothing else: table, live figures, configs and environment.
+
+Owns: that file. Every text of a person is escaped. Plotly's script comes from the installed package.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import orjson
+
+from pages.ui.charts import Figure
+from pages.ui.plot import LIBRARY
+
+STYLE = """
+body { font: 16px system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; display: block; overflow-x: auto }
+td, th { padding: .3rem .7rem; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }
+td:first-child, th:first-child { text-align: left }
+pre { background: #f5f5f5; padding: 1rem; overflow-x: auto }
+"""
+DRAW = """
+for (const [id, figure] of Object.entries(JSON.parse(document.getElementById("figures").textContent)))
+  Plotly.newPlot(id, figure.data, figure.layout, { displaylogo: false, responsive: true })
+"""
+
+
+def html(table: Sequence[Sequence[str]], figures: Mapping[str, Figure], runs: Mapping[str, Any]) -> str:
+    """The report as one page.
+
+    table: rows of text, the head first. figures: by title. runs: what is written of each run, by its name, as JSON.
+    """
+    names = {f"figure{number}": title for number, title in enumerate(figures)}
+    plots = "".join(f"<h3>{escape(title)}</h3><div id='{name}'></div>" for name, title in names.items())
+    drawn = orjson.dumps(dict(zip(names, figures.values(), strict=True)), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    configs = "".join(
+        f"<h3>{escape(name)}</h3><pre>{escape(json.dumps(facts, indent=1, ensure_ascii=False))}</pre>"
+        for name, facts in runs.items()
+    )
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>CNN Lab: a comparison</title>"
+        f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style>"
+        f"<h1>A comparison of networks</h1><p>Made with CNN Lab on {time.strftime('%d %B %Y, %H:%M')}.</p>"
+        f"{_table(table)}"
+        f"<h2>Curves</h2>{plots}<h2>Configs and environment</h2>{configs}"
+        f"<script type='application/json' id='figures'>{_in_script(drawn)}</script>"
+        f"<script>{LIBRARY.read_text(encoding='utf-8')}</script><script>{DRAW}</script></html>"
+    )
+
+
+def _table(table: Sequence[Sequence[str]]) -> str:
+    head, *rows = table
+    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+    lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def _in_script(text: str) -> str:
+    """JSON that can't end the script element it stands in."""
+    return text.replace("<", "\\u003c")

@@ -16,12 +16,13 @@ The map, from the bottom up; each line may import only from the lines above it:
     answers.py                what a run answered to every test image
     comparison.py, tables.py  rows of a comparison, seeds folded; tables as CSV, Markdown and LaTeX
     loading.py                load_model
+    export.py                 a network as an ONNX file, checked
     forecast.py               time and memory of a run before it starts
     jobs.py                   the queue and its background thread
     worker.py                 the child process of one run
     reference.py              the reference runs that ship, and the table of their results
     bench/                    benchmarks: what this machine does, side by side in one run
-    __main__.py, cli/         python -m core train | evaluate | list | fetch | bench | reference
+    __main__.py, cli/         python -m core train | evaluate | list | fetch | export | bench | reference
 
 In ten lines:
 

@@ -1,4 +1,4 @@
-"""The command line: python -m core train | evaluate | list | fetch | bench | reference.
+"""The command line: python -m core train | evaluate | list | fetch | export | bench | reference.
 
 Owns: the arguments. Each command's work is in `core/cli/`. An error of ours is printed and exits with 2.
 """
@@ -40,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--views", type=int, default=1, help="1, or 2 or 6 views of each image (never stored)")
     fetch = commands.add_parser("fetch", help="download a data set, once")
     fetch.add_argument("name", help=f"one of {', '.join(data.names())}")
+    export = commands.add_parser("export", help="write a run's network as a file that other programs run")
+    export.add_argument("run", help="the run's id")
+    export.add_argument("--to", choices=("onnx",), default="onnx", help="the format")
+    export.add_argument("--out", metavar="FILE", help="where to (default: <run>.onnx in this folder)")
     commands.add_parser("list", help="all runs, the newest first")
     commands.add_parser(
         "reference", help="train the runs that ship, as far as they are not there; goes on where it was"

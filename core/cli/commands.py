@@ -90,6 +90,16 @@ def fetch(options: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """Write a run's best network as a checked ONNX file."""
+    from core.export import export_onnx
+
+    run = RunStore().get(options.run)
+    done = export_onnx(run, Path(options.out or f"{run.id}.onnx"))
+    print(f"{done.path}: the same answers to {done.images} images, logits off by {done.largest_difference:.1g} at most")
+    return 0
+
+
 def reference(options: argparse.Namespace) -> int:
     """Train the reference runs that are not there yet; Ctrl-C stores what is under way and leaves."""
     from core import reference as references

@@ -5,6 +5,7 @@ Owns: that section of the Compare page. Leaves answers to `core.answers`, images
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,22 +58,33 @@ def show(subjects: Sequence[Subject]) -> None:
         "Rows are the truth, columns the answers. Pick a cell, by mouse or with the arrow keys, to see its images."
     )
     whole = kind in (COUNTS, DIFFERENCE)
+    linked = linked_cell(str(st.query_params.get("cell", "")), classes)
     selection = st.dataframe(
         pd.DataFrame(table, index=list(classes), columns=list(classes)), key=f"cells-{kind}", on_select="rerun",
         selection_mode="single-cell", alt=f"Confusion matrix of {chosen.row.label}, {kind}.",
+        selection_default={"selection": {"cells": [(linked[0], classes[linked[1]])] if linked else []}},
         column_config={c: st.column_config.NumberColumn(format="%d" if whole else "percent") for c in classes},
     )  # fmt: skip
     cells = selection["selection"]["cells"]
     if cells:
         truth, answer = int(cells[0][0]), classes.index(str(cells[0][1]))
-        _images(
-            subjects, chosen, behind(chosen.answers, truth, answer), f"{classes[truth]}, answered {classes[answer]}"
-        )
-    elif len(subjects) > 1:
+        st.query_params["cell"] = f"{truth}-{answer}"
+        title = f"{classes[truth]}, answered {classes[answer]}"
+        _images(subjects, chosen, behind(chosen.answers, truth, answer), title)
+        return
+    st.query_params.pop("cell", None)
+    if len(subjects) > 1:
         places = only_first_right(chosen.answers, compared.answers)
         _images(subjects, chosen, places, f"{chosen.row.label} is right and {compared.row.label} wrong")
     else:
         _images(subjects, chosen, surest_errors(chosen.answers), f"the surest errors of {chosen.row.label}")
+
+
+def linked_cell(text: str, classes: Sequence[str]) -> tuple[int, int] | None:
+    """Truth and answer that an address such as "3-5" names; None when it names none that there is."""
+    match = re.fullmatch(r"(\d{1,3})-(\d{1,3})", text)
+    cell = (int(match[1]), int(match[2])) if match else None
+    return cell if cell and max(cell) < len(classes) else None
 
 
 def _choices(subjects: Sequence[Subject]) -> tuple[Subject, Subject, str]:

@@ -41,6 +41,7 @@ def test_rows_are_picked_their_curves_drawn_and_a_link_brings_them_back(open_pag
             page.keyboard.press("Shift+Space")
             page.get_by_text(said).wait_for(timeout=20_000)
         wait_for(lambda: points(page) == 20, 10, "the curves of the picked rows")
+        page.locator("[data-test-script-state=notRunning]").wait_for(timeout=20_000)
         for label, beginning in (("Export CSV", "run,test accuracy"), ("Export report", "<!doctype html>")):
             with page.expect_download() as download:
                 page.get_by_role("button", name=label).click()
@@ -55,6 +56,8 @@ def test_rows_are_picked_their_curves_drawn_and_a_link_brings_them_back(open_pag
         tall.keyboard.press("ArrowRight")
         tall.get_by_text("airplane, answered automobile").wait_for(timeout=20_000)
         assert tall.locator("[data-testid=stImage] img").count() > 3  # the images behind the cell
+        tall.goto(tall.evaluate("location.href"))
+        tall.get_by_text("airplane, answered automobile").wait_for(timeout=20_000)  # the link brings it back
         again = open_page(link, PHONE)
         again.get_by_text("points (95 %").wait_for(timeout=20_000)
         main = "document.querySelector('[data-testid=stMain]')"

@@ -283,3 +283,14 @@ def test_a_run_that_ships_can_not_be_put_in_order(open_page, trained):
 def test_a_p_value_is_put_in_words():
     assert words.chances(0.031) == "3.1 of 100 such tests"
     assert words.chances(1e-80) == "fewer than 1 of 10,000 such tests"
+
+
+def test_the_address_brings_back_the_cell(open_page, trained):
+    text = text_of(open_page("compare", runs=trained.id, cell="3-5"))
+    assert "**3, answered 5**" in text.replace("\\", "")
+
+
+@pytest.mark.parametrize("cell", ["", "3", "3-10", "-1-2", "3-5-7", "<b>", "9" * 500 + "-1"])
+def test_an_address_of_no_cell_is_none(open_page, trained, cell):
+    assert differ.linked_cell(cell, list("0123456789")) is None
+    assert "surest errors" in text_of(open_page("compare", runs=trained.id, cell=cell))

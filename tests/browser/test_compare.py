@@ -19,8 +19,9 @@ pytestmark = [
 
 
 def add_answers(store):
-    """Gives every run answers that agree with its test accuracy."""
+    """Gives every run of a test's own answers that agree with its test accuracy."""
     for run in store.list():
+        assert not run.is_shipped
         right = round(run.test()["accuracy"] * 1000)
         label = np.zeros(1000, np.uint8)
         prediction = (np.arange(1000) >= right).astype(np.uint8)

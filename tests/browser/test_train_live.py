@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from core.config import TrainConfig
 from core.runs import RunStore
 from tests.browser.app import LAPTOP, PHONE, chromium, points, server, wait_for
 
@@ -77,9 +78,9 @@ def test_a_deep_link_is_the_first_thing_that_a_fresh_server_is_asked_for(open_pa
 
 
 def test_a_zoom_stays_while_the_curve_grows(open_page, tmp_path):
+    run = RunStore(tmp_path / "runs").create(TrainConfig(dataset="mnist-mini", epochs=400))  # outlasts the test
     with server(tmp_path / "runs") as address:
-        page = open_page(f"{address}/train", LAPTOP)
-        press(page, "Start training")
+        page = open_page(f"{address}/train?run={run.id}", LAPTOP)
         wait_for(lambda: points(page) > 2, 60, "the first points")
         page.evaluate("Plotly.relayout(document.querySelector('.js-plotly-plot'), {'xaxis.range': [0, 0.5]})")
         seen = points(page)

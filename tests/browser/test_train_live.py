@@ -21,11 +21,17 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def start(page):
+    """Press Start, and wait until the page shows that run, not one that ships, with a first point."""
+    press(page, "Start training")
+    page.get_by_role("heading", name="cnn on mnist-mini, seed 0").wait_for(timeout=30_000)
+    wait_for(lambda: 0 < points(page) < 100, 30, "the first point")
+
+
 def test_a_network_learns_live_is_paused_resumed_and_finishes_above_90_percent(open_page, tmp_path):
     with server(tmp_path / "runs") as address:
         page = open_page(f"{address}/train", LAPTOP)
-        press(page, "Start training")
-        wait_for(lambda: points(page) > 0, 30, "the first point")
+        start(page)
         first = points(page)
         wait_for(lambda: points(page) > first + 5, 60, "the curve grows by itself")
         press(page, "Pause")
@@ -57,8 +63,7 @@ def test_killing_the_server_stores_the_run_and_the_next_start_offers_resume(open
     runs = tmp_path / "runs"
     with server(runs) as address:
         page = open_page(f"{address}/train", LAPTOP)
-        press(page, "Start training")
-        wait_for(lambda: points(page) > 0, 30, "the first point")
+        start(page)
     run = next(run for run in RunStore(runs).list() if not run.is_shipped)
     wait_for(lambda: run.status().state == "interrupted", 30, "the child stores its state and leaves")
     assert list(run.path.glob("state-*.safetensors"))

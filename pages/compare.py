@@ -18,6 +18,7 @@ from pages.ui import bands, charts, differ, hygiene, plot, reliability, report, 
 FILTERS = {"dataset": "Data set", "model": "Model", "recipe": "Recipe"}
 MOST_PICKED = 8  # as many colours as there are
 CHART_KINDS = {"loss": "Loss", "accuracy": "Accuracy"}
+download = partial(st.download_button, on_click="ignore")  # a file that is taken changes nothing on the page
 
 
 @st.cache_resource
@@ -63,13 +64,13 @@ def take_along(shown: list[Row], picked: list[Row]) -> None:
     """The table as files, and the picked rows as a report."""
     text = table.as_text(shown)
     with st.container(horizontal=True):
-        st.download_button("Export CSV", lambda: as_csv(text), "runs.csv", "text/csv", icon=":material/download:")
-        st.download_button("Export Markdown", lambda: as_markdown(text), "runs.md", "text/markdown")
-        st.download_button("Export LaTeX", lambda: as_latex(text), "runs.tex", "application/x-tex")
+        download("Export CSV", as_csv(text), "runs.csv", "text/csv", icon=":material/download:")
+        download("Export Markdown", as_markdown(text), "runs.md", "text/markdown")
+        download("Export LaTeX", as_latex(text), "runs.tex", "application/x-tex")
         if picked:
             made = partial(_report, picked)
-            st.download_button("Export report", made, "comparison.html", "text/html", icon=":material/description:",
-                               help="One HTML file with the picked rows, their curves and their configs.")  # fmt: skip
+            download("Export report", made, "comparison.html", "text/html", icon=":material/description:",
+                      help="One HTML file with the picked rows, their curves and their configs.")  # fmt: skip
 
 
 def _report(picked: list[Row]) -> str:

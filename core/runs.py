@@ -118,11 +118,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """A person's name for the run, else model, data set and seed."""
+        """A person's name for the run, else model, data set, recipe and seed."""
         if name := self.meta().name:
             return name
         try:
-            return f"{self.config.model} on {self.config.dataset}, seed {self.config.seed}"
+            config = self.config
+            return f"{config.model} on {config.dataset}, {config.recipe}, seed {config.seed}"
         except LabError:
             return self.id
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from functools import partial
+from html import escape
+from itertools import combinations
 from typing import Any
 
 import streamlit as st
@@ -33,12 +35,12 @@ def choose(found: list[Summary]) -> list[Row]:
         fold = st.toggle("Fold seeds", True, key="fold", bind="query-params", help="One row for all seeds of a config.")
         for knob, title in FILTERS.items():
             options = sorted({str(summary.config[knob]) for summary in found if summary.config})
-            wanted = st.multiselect(title, options, key=f"filter-{knob}", placeholder="all", width=200)
+            wanted = st.multiselect(title, options, key=knob, placeholder="all", width=200, bind="query-params")
             found = [summary for summary in found if not wanted or (summary.config or {}).get(knob) in wanted]
         states = st.multiselect(
-            "State", sorted({s.state for s in found}), key="filter-state", placeholder="all", width=200
+            "State", sorted({s.state for s in found}), key="state", placeholder="all", width=200, bind="query-params"
         )
-        hidden = st.toggle("Show hidden", key="hidden", help="Runs that somebody has hidden.")
+        hidden = st.toggle("Show hidden", key="hidden", bind="query-params", help="Runs that somebody has hidden.")
     kept = [s for s in found if (hidden or not s.hidden) and (not states or s.state in states)]
     return rows(kept, fold=fold)
 
@@ -80,7 +82,21 @@ def _report(picked: list[Row]) -> str:
     figures = {title: bands.figure(kind, drawn, view) for kind, title in CHART_KINDS.items()} if drawn else {}
     runs = [state.store().get(run_id) for row in picked for run_id in row.counted]
     facts = {f"{run.name} ({run.id})": _facts(run) for run in runs}
-    return report.html(table.as_text(picked), figures, facts)
+    return report.html(table.as_text(picked), _verdicts(picked), figures, facts)
+
+
+def _verdicts(picked: list[Row]) -> list[str]:
+    """Whether any two of the picked rows with a test accuracy differ, as sentences in HTML."""
+    pairs = combinations([row for row in picked if row.test_accuracy is not None], 2)
+    return [_verdict(first, second) for first, second in pairs]
+
+
+def _verdict(first: Row, second: Row) -> str:
+    try:
+        found = _difference(first, second)
+    except LabError as error:
+        return f"{report.bold(first.label)}, {report.bold(second.label)}: {escape(str(error))}"
+    return words.verdict(first.label, second.label, found, _seeds(first, second), report.bold)
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -133,7 +149,7 @@ def is_it_real(picked: list[Row]) -> None:
     except LabError as error:
         st.info(words.md(str(error)), icon=":material/info:")
         return
-    st.markdown(words.verdict(first.label, second.label, found, min(len(first.counted), len(second.counted))))
+    st.markdown(words.verdict(first.label, second.label, found, _seeds(first, second)))
     if found.over == "seeds":
         st.caption("Welch's interval: how the difference would vary if both were trained again with other seeds.")
     else:
@@ -142,6 +158,11 @@ def is_it_real(picked: list[Row]) -> None:
             "equally good, answers as one-sided as these would come about in "
             f"{words.chances(found.disagreement_p or 0.0)} (McNemar's exact test)."
         )
+
+
+def _seeds(first: Row, second: Row) -> int:
+    """How many seeds the one with fewer has."""
+    return min(len(first.counted), len(second.counted))
 
 
 def _difference(first: Row, second: Row) -> Difference:

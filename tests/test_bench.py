@@ -34,7 +34,7 @@ def test_the_forecast_is_printed_beside_what_the_run_took(monkeypatch, capsys, s
     assert main(["bench", "forecast"]) == 0
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[0].split()[:2] == ["run", "forecast"]
-    assert re.search(r"mlp on mnist-mini, seed 0 +[\d.]+ +[\d.]+ +[+-]\d+%", lines[1])
+    assert re.search(r"mlp on mnist-mini, quick, seed 0 +[\d.]+ +[\d.]+ +[+-]\d+%", lines[1])
 
 
 def test_our_step_is_printed_beside_the_plain_one(monkeypatch, capsys):

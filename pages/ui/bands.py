@@ -12,8 +12,8 @@ import numpy as np
 
 from core.metrics import Metrics
 from pages.ui import charts
-from pages.ui.charts import DASHES, MINUTES_FROM, PALETTE, SYMBOLS, Figure, Kept, View
-from pages.ui.series import Numbers, column, smooth
+from pages.ui.charts import DASHES, MINUTES_FROM, MOST_POINTS, PALETTE, SYMBOLS, Figure, Kept, View
+from pages.ui.series import Numbers, column, smooth, thin
 
 _figures = Kept(32)
 
@@ -69,20 +69,28 @@ def _traces(kind: str, band: Band, number: int, x: Numbers, view: View) -> list[
     """Validation solid with the row's marker, training dashed, the band behind them."""
     colour, label = PALETTE[number % len(PALETTE)], charts.plain(band.label)
     val, train = over_seeds(band, f"val_{kind}"), over_seeds(band, f"train_{kind}").mean(axis=0)
-    common = {"type": "scatter", "x": x, "legendgroup": str(number), "hovertemplate": f"%{{y:{charts.NUMBERS[kind]}}}"}
+    common = {"type": "scatter", "legendgroup": str(number), "hovertemplate": f"%{{y:{charts.NUMBERS[kind]}}}"}
     dashed = {"color": colour, "width": 1.5, "dash": DASHES[number % len(DASHES)]}
     marker = {"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 6, "color": colour}
     lines = [
-        common | {"y": smooth(train, view.smoothing), "name": f"{label}, training", "mode": "lines",
+        common | _line(x, smooth(train, view.smoothing)) | {"name": f"{label}, training", "mode": "lines",
                   "line": dashed, "showlegend": False},
-        common | {"y": val.mean(axis=0), "name": label, "mode": "lines+markers", "marker": marker,
-                  "line": {"color": colour, "width": 2.5}},
+        common | _line(x, val.mean(axis=0)) | {"name": label, "mode": "lines+markers", "marker": marker,
+                                               "line": {"color": colour, "width": 2.5}},
     ]  # fmt: skip
     return [_band(number, x, val, colour), *lines] if len(val) > 1 else lines
 
 
+def _line(x: Numbers, y: Numbers) -> dict[str, Numbers]:
+    """A line with no more points than are worth sending."""
+    places = thin(y, MOST_POINTS)
+    return {"x": x[places], "y": y[places]}
+
+
 def _band(number: int, x: Numbers, values: Numbers, colour: str) -> dict[str, Any]:
-    edge = np.concatenate((values.max(axis=0), values.min(axis=0)[::-1]))
+    top, bottom = values.max(axis=0), values.min(axis=0)
+    places = thin(top, MOST_POINTS // 2, (int(np.nanargmin(bottom)),) if np.isfinite(bottom).any() else ())
+    x, edge = x[places], np.concatenate((top[places], bottom[places][::-1]))
     return {
         **{"type": "scatter", "x": np.concatenate((x, x[::-1])), "y": edge, "mode": "lines", "fill": "toself"},
         **{"line": {"width": 0, "color": colour}, "opacity": 0.2, "hoverinfo": "skip", "showlegend": False},

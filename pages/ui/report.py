@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing else: table, live figures, configs and environment.
+"""A comparison as one HTML file that needs nothing else: table, verdicts, live figures, configs and environment.
 
 Owns: that file. Every text of a person is escaped. Plotly's script comes from the installed package.
 """
@@ -29,11 +29,20 @@ for (const [id, figure] of Object.entries(JSON.parse(document.getElementById("fi
 """
 
 
-def html(table: Sequence[Sequence[str]], figures: Mapping[str, Figure], runs: Mapping[str, Any]) -> str:
+def bold(text: str) -> str:
+    """Somebody's text inside HTML, in bold."""
+    return f"<b>{escape(text)}</b>"
+
+
+def html(
+    table: Sequence[Sequence[str]], verdicts: Sequence[str], figures: Mapping[str, Figure], runs: Mapping[str, Any]
+) -> str:
     """The report as one page.
 
-    table: rows of text, the head first. figures: by title. runs: what is written of each run, by its name, as JSON.
+    table: rows of text, the head first. verdicts: sentences in HTML. figures: by title. runs: what is written of each
+    run, by its name, as JSON.
     """
+    judged = "".join(f"<li>{sentence}</li>" for sentence in verdicts)
     names = {f"figure{number}": title for number, title in enumerate(figures)}
     plots = "".join(f"<h3>{escape(title)}</h3><div id='{name}'></div>" for name, title in names.items())
     drawn = orjson.dumps(dict(zip(names, figures.values(), strict=True)), option=orjson.OPT_SERIALIZE_NUMPY).decode()
@@ -45,7 +54,7 @@ def html(table: Sequence[Sequence[str]], figures: Mapping[str, Figure], runs: Ma
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>CNN Lab: a comparison</title>"
         f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style>"
         f"<h1>A comparison of networks</h1><p>Made with CNN Lab on {time.strftime('%d %B %Y, %H:%M')}.</p>"
-        f"{_table(table)}"
+        f"{_table(table)}{f'<h2>Is it real?</h2><ul>{judged}</ul>' if judged else ''}"
         f"<h2>Curves</h2>{plots}<h2>Configs and environment</h2>{configs}"
         f"<script type='application/json' id='figures'>{_in_script(drawn)}</script>"
         f"<script>{LIBRARY.read_text(encoding='utf-8')}</script><script>{DRAW}</script></html>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from core.config import TrainConfig
 from core.runs import Run, Status
@@ -55,24 +56,23 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def verdict(first: str, second: str, found: Difference, seeds: int) -> str:
+def bold(text: str) -> str:
+    """Somebody's text inside Markdown, in bold."""
+    return f"**{md(text)}**"
+
+
+def verdict(first: str, second: str, found: Difference, seeds: int, bold: Callable[[str], str] = bold) -> str:
     """Whether one of two networks is better, in words, with the interval in points.
 
-    seeds: of the one that has fewer.
+    seeds: of the one that has fewer. bold: how a text stands out, Markdown if nothing else is said.
     """
     better, worse, sign = (first, second, 1) if found.value >= 0 else (second, first, -1)
     low, high = sorted((sign * found.interval.low * 100, sign * found.interval.high * 100))
     of = f"with {plural(seeds, 'seed')}" if found.over == "seeds" else "on these test images"
-    if not found.is_distinguishable:
-        points = abs(found.value) * 100
-        return (
-            f"**{md(first)}** and **{md(second)}** are **not distinguishable** {of}: they differ by {points:.1f} "
-            f"points (95 %: {low:.1f} to {high:.1f})."
-        )
-    return (
-        f"**{md(better)}** is **better** than **{md(worse)}** by {abs(found.value) * 100:.1f} points "
-        f"(95 %: {low:.1f} to {high:.1f}), {of}."
-    )
+    points = f"{abs(found.value) * 100:.1f} points (95 %: {low:.1f} to {high:.1f})"
+    if found.is_distinguishable:
+        return f"{bold(better)} is {bold('better')} than {bold(worse)} by {points}, {of}."
+    return f"{bold(first)} and {bold(second)} are {bold('not distinguishable')} {of}: they differ by {points}."
 
 
 def chances(p: float) -> str:

@@ -24,7 +24,7 @@ def press(page, name):
 def start(page):
     """Press Start, and wait until the page shows that run, not one that ships, with a first point."""
     press(page, "Start training")
-    page.get_by_role("heading", name="cnn on mnist-mini, seed 0").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="cnn on mnist-mini, quick, seed 0").wait_for(timeout=30_000)
     wait_for(lambda: 0 < points(page) < 100, 30, "the first point")
 
 

@@ -17,7 +17,7 @@ from core.statistics import Difference, Interval, calibration
 from core.summaries import Summaries
 from core.tables import as_csv
 from pages.ui import bands, charts, differ, reliability, report, table, words
-from tests.pages.conftest import button, text_of
+from tests.pages.conftest import button, events, text_of
 
 
 @pytest.fixture
@@ -105,9 +105,19 @@ def test_hidden_runs_are_shown_only_when_asked_for(open_page, make_run):
 def test_filters_that_nothing_passes_say_so(open_page, make_run):
     make_run()
     app = open_page("compare")
-    app.multiselect(key="filter-state").select("finished").run()
+    app.multiselect(key="state").select("finished").run()
     assert len(app.dataframe[0].value) == 1
     assert not app.exception
+
+
+def test_the_address_brings_back_the_filters(open_page, make_run):
+    make_run("finished", "done")
+    make_run("failed", "broken")
+    make_run(name="unseen").hide(True)
+    assert open_page("compare", fold="false", state="failed").dataframe[0].value["run"].tolist() == ["broken"]
+    shown = open_page("compare", fold="false", state="finished", hidden="true").dataframe[0].value["run"]
+    assert sorted(shown) == ["done", "unseen"]
+    assert len(open_page("compare", fold="false", state="nonsense").dataframe[0].value) == 2
 
 
 NAMES = ["<b>bold</b>", "a, b; c", "=SUM(A1)", "\u202eright to left", "x" * 4000, "| bar | `code` |"]
@@ -170,13 +180,30 @@ def test_the_table_can_be_taken_along(open_page, tested):
 def test_a_report_holds_table_figures_and_configs_and_no_name_breaks_out_of_it():
     name = "</script><script>alert(1)</script>"
     figure = {"data": [{"x": np.arange(2.0), "name": name}], "layout": {}}
-    text = report.html([["run"], [name]], {"Loss": figure}, {name: {"config": {"model": name}}})
+    verdict = words.verdict(name, "other", Difference(0.1, Interval(0.05, 0.15), "seeds", None), 3, report.bold)
+    text = report.html([["run"], [name]], [verdict], {"Loss": figure}, {name: {"config": {"model": name}}})
     own = text.replace(report.LIBRARY.read_text(encoding="utf-8"), "")
+    assert "is <b>better</b> than <b>other</b> by 10.0 points (95 %: 5.0 to 15.0), with 3 seeds.</li>" in own
     assert "alert(1)</script>" not in own
     assert own.count("<script") == own.count("</script>") == 3
     figures = json.loads(own.partition("id='figures'>")[2].partition("</script>")[0])
     assert figures["figure0"]["data"][0] == {"x": [0.0, 1.0], "name": name}
     assert "http" not in own
+
+
+def test_a_run_of_5000_epochs_is_drawn_with_few_points_and_its_extremes(open_page, tested):
+    run = tested(900, "long")
+    lines = events(5_000, steps=1)
+    (run.path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    open_page("compare", runs=run.id, fold="false")
+    curve = charts.Curve(run.id, "long", run.metrics())
+    figure = bands.figure("loss", [bands.Band("long", (curve, curve))], charts.View("epoch"))
+    for trace in figure["data"]:
+        assert len(trace["x"]) == len(trace["y"]) <= 1_500
+        assert max(trace["x"]) == 5_000
+    losses = [line["val_loss"] for line in lines if line["event"] == "epoch"]
+    validation = figure["data"][-1]
+    assert {min(losses), max(losses), losses[-1]} <= set(validation["y"].tolist())
 
 
 def test_the_report_of_picked_rows_is_offered(open_page, tested):

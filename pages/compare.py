@@ -19,6 +19,8 @@ from pages.ui import bands, charts, differ, hygiene, plot, reliability, report, 
 
 FILTERS = {"dataset": "Data set", "model": "Model", "recipe": "Recipe"}
 MOST_PICKED = 8  # as many colours as there are
+LIVE = ("queued", "running")
+SECONDS_BETWEEN_LOOKS = 5.0
 CHART_KINDS = {"loss": "Loss", "accuracy": "Accuracy"}
 download = partial(st.download_button, on_click="ignore")  # a file that is taken changes nothing on the page
 
@@ -209,6 +211,17 @@ def sealed(picked: list[Row], found: list[Summary]) -> None:
             st.markdown(f"- {words.md(summary.name)}: still sealed")
 
 
+def progress(found: list[Summary]) -> list[tuple[str, str, int]]:
+    """How far all runs are."""
+    return [(summary.id, summary.state, summary.epochs) for summary in found]
+
+
+def look_again(seen: list[tuple[str, str, int]]) -> None:
+    """Draw the page anew when a run has got further than was seen."""
+    if progress(state.summaries().all()) != seen:
+        st.rerun()
+
+
 def main() -> None:
     """The page from top to bottom."""
     st.title("Compare", anchor=False)
@@ -220,6 +233,8 @@ def main() -> None:
         st.info("No runs yet. Train some on the **Train** page, and they stand side by side here.")
         st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
         return
+    is_anything_live = any(summary.state in LIVE for summary in found)
+    st.fragment(look_again, run_every=SECONDS_BETWEEN_LOOKS if is_anything_live else None)(progress(found))
     shown = choose(found)
     if not shown:
         st.info("No run passes these filters. Take one of them away.", icon=":material/filter_alt_off:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,9 @@ def test_rows_are_picked_their_curves_drawn_and_a_link_brings_them_back(open_pag
             with page.expect_download() as download:
                 page.get_by_role("button", name=label).click()
             assert Path(download.value.path()).read_text(encoding="utf-8").startswith(beginning)
+        written = open_page(f"file://{shutil.copy(download.value.path(), tmp_path / 'report.html')}", LAPTOP)
+        written.get_by_text("points (95 %").wait_for(timeout=20_000)
+        wait_for(lambda: points(written, 1) == 20, 10, "the curves of the report")
         link = page.evaluate("location.href")
         assert link.count("runs=") == 2
         tall = open_page(link, {"width": LAPTOP["width"], "height": 3500})  # a table out of sight draws no cells
@@ -63,3 +67,16 @@ def test_rows_are_picked_their_curves_drawn_and_a_link_brings_them_back(open_pag
         again.get_by_text("points (95 %").wait_for(timeout=20_000)
         main = "document.querySelector('[data-testid=stMain]')"
         assert again.evaluate(f"{main}.scrollWidth <= {main}.clientWidth + 2"), "the phone scrolls sideways"
+
+
+def test_the_table_follows_a_run_that_learns(open_page, tmp_path):
+    store = RunStore(tmp_path / "runs")
+    make_store(store, 1, epochs=3)
+    run = store.list()[0]
+    with run.held(), server(tmp_path / "runs") as address:
+        run.set_status(state="running")
+        page = open_page(f"{address}/compare?fold=false&dataset=cifar10-mini", LAPTOP)
+        cell = page.locator("[data-testid=data-grid-canvas] td")
+        cell.get_by_text("running", exact=True).wait_for(state="attached", timeout=30_000)
+        run.set_status(state="finished")
+        cell.get_by_text("finished", exact=True).wait_for(state="attached", timeout=20_000)

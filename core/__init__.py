@@ -4,10 +4,12 @@ The map, from the bottom up; each line may import only from the lines above it:
 
     errors.py                 one tree of errors
     files.py, machine.py      atomic files; what this machine is
-    data/                     data sets in memory, their cache and download, augmentation
+    data/                     data sets in memory, their cache and download, augmentation, scenes of ink
     models/                   the networks by name, and what each costs
     recipes.py, config.py     TrainConfig: every knob of a run, filled in by a recipe
     evaluation.py             accuracy, loss, confusion, every answer
+    segmentation.py           a drawing in, the class of every pixel and the digits it spells out
+    explain/                  what a decision was made of, and how faithful such a map is
     statistics.py             how sure a figure is: intervals, tests of differences, calibration
     training/                 fit: a config in, a stream of events out
     checkpoints.py            weights and states on disk, hashed and committed by a manifest

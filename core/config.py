@@ -57,6 +57,8 @@ class TrainConfig:
     identity: bool = knob("let the filters start by passing their input on")
     fixed_scales: bool = knob("keep the scales of the normalisations at 1")
 
+    init_from: str = knob("id of a run of a CNN whose weights an FCN begins with", default="")
+
     optimizer: str = knob("the rule that turns gradients into steps", choices=OPTIMIZERS)
     learning_rate: float = knob("size of a step at its peak", low=1e-8, high=100.0)
     schedule: str = knob("how the learning rate falls after its warm-up", choices=SCHEDULES)
@@ -78,6 +80,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_names(self)
         info = data.describe(self.dataset)
+        _check_fit(self, info)
         recipe = recipes.knobs(self.recipe, self.model, info)
         if type(self.train_size) is int:  # a batch that nobody asked for fits into the few images that somebody did
             recipe["batch_size"] = min(recipe["batch_size"], max(2, self.train_size))
@@ -165,6 +168,18 @@ def _allowed(spec: Field[Any]) -> str:
     noun = "a whole number" if spec.type == "int" else "a number"
     low, high = spec.metadata["low"], spec.metadata["high"]
     return f"{noun} of at least {low:g}" if math.isinf(high) else f"{noun} from {low:g} to {high:g}"
+
+
+def _check_fit(config: TrainConfig, info: data.DatasetInfo) -> None:
+    """Whether the network answers what the data set asks."""
+    task, wanted = models.describe(config.model).task, "masks" if info.has_masks else "classes"
+    if task != wanted:
+        what = "a class for every pixel" if info.has_masks else "one class an image"
+        raise ConfigError(
+            f"{info.name} has {what}, which {config.model!r} does not learn. Take {', '.join(models.names(wanted))}."
+        )
+    if config.init_from and task != "masks":
+        raise ConfigError(f"init_from is {shown(config.init_from)}, but only an FCN begins with another run's weights.")
 
 
 def _check_sizes(config: TrainConfig, info: data.DatasetInfo) -> None:

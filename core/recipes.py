@@ -51,12 +51,22 @@ UNITS: dict[str, Any] = {  # for the MLP
 }
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
+SCENES: dict[str, Any] = {  # they are made by chance already
+    **{"batch_size": 50, "flip": False, "shift": 0, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.0},
+}
 
-QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 for the deep ones
+QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 for the others
 QUICK_EPOCHS = (3, 8)  # at least, at most
 EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; other models as resnet
-    "fast": {"mlp": (30, 10), "cnn": (9, 4), "convnet": (8, 3), "resnet": (8, 3), "speednet": (9, 3)},
-    "best": {"mlp": (60, 30), "cnn": (20, 12), "convnet": (24, 10), "resnet": (24, 10), "speednet": (20, 10)},
+    "fast": {"mlp": (30, 10), "cnn": (9, 4), "convnet": (8, 3), "resnet": (8, 3), "speednet": (9, 3), "fcn": (0, 8)},
+    "best": {
+        "mlp": (60, 30),
+        "cnn": (20, 12),
+        "convnet": (24, 10),
+        "resnet": (24, 10),
+        "speednet": (20, 10),
+        "fcn": (0, 24),
+    },
 }
 SMALL_SET_EPOCHS = 5  # times as many, of a set with less than a tenth of the images
 WIDTH = {"mlp": (1024, 512), "cnn": (64, 32), "convnet": (64, 32), "resnet": (64, 32), "speednet": (64, 32)}
@@ -76,6 +86,8 @@ def knobs(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
 
 def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
     """What `quick`, `fast` and `best` have in common."""
+    if data.has_masks:
+        return {**ONE_CYCLE, **SCENES, **FILTERS}
     images = PHOTOS if _is_colour(data) else DIGITS
     return {
         **ONE_CYCLE,
@@ -95,7 +107,8 @@ def _quick(model: str, data: DatasetInfo) -> dict[str, Any]:
     """As many epochs as the budget of images allows; of a large set, a deep network sees only a part."""
     budget, (fewest, most) = QUICK_BUDGET.get(model, 24_000), QUICK_EPOCHS
     limited = {"train_size": budget // fewest} if budget // fewest < data.train_size // 2 else {}
-    return {"epochs": min(most, max(fewest, round(budget / data.train_size))), "batch_size": 128, **limited}
+    batch_size = SCENES["batch_size"] if data.has_masks else 128
+    return {"epochs": min(most, max(fewest, round(budget / data.train_size))), "batch_size": batch_size, **limited}
 
 
 def _is_colour(data: DatasetInfo) -> bool:

@@ -309,6 +309,8 @@ class Run:
         """
         import numpy as np
 
+        from core.evaluation import digit_iou
+
         self._refuse_if_shipped()
 
         before = self.test() or {"opened": []}
@@ -322,9 +324,12 @@ class Run:
         }
         answers: dict[str, Any] = {
             "prediction": result.predictions.numpy().astype(np.uint8),
-            "probability": result.probabilities.numpy().astype(np.float16),
             "label": result.labels.numpy().astype(np.uint8),
         }
+        if result.probabilities is None:
+            figures["iou"] = digit_iou(result.confusion)
+        else:
+            answers["probability"] = result.probabilities.numpy().astype(np.float16)
 
         def write(temporary: Path) -> None:
             with temporary.open("wb") as file:

@@ -25,7 +25,7 @@ from core.errors import LabError
 from core.evaluation import evaluate
 from core.loading import load_model
 from core.models.cost import cost_of
-from core.runs import ENDED, RESUMABLE, Run
+from core.runs import ENDED, RESUMABLE, Run, RunStore
 from core.training.device import choose_device, choose_precision, use_threads
 
 SECONDS_FOR_LOCK = 5.0  # somebody who looks whether a run is alive holds its lock for a moment
@@ -101,7 +101,8 @@ def _train(run: Run, control: Control, told: Callable[[training.Event], None] | 
         **{"parameters": size.parameters, "multiply_adds": size.multiply_adds},
     )
     end = training.End("failed", "The training ended without a word.")
-    for event in training.fit(config, state=state, control=control):
+    weights = RunStore(run.path.parent).get(config.init_from).load_weights() if config.init_from else None
+    for event in training.fit(config, state=state, weights=weights, control=control):
         _store(run, event)
         if told:
             told(event)

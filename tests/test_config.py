@@ -108,8 +108,17 @@ def test_a_batch_that_nobody_asked_for_fits_into_few_images_and_one_that_somebod
         TrainConfig(train_size=40, batch_size=50)
 
 
+def test_a_network_that_does_not_answer_what_the_data_set_asks_is_refused_with_those_that_do():
+    with pytest.raises(ConfigError, match=r"mnist-scenes has a class for every pixel, .*'cnn' does not learn\. Take f"):
+        TrainConfig(model="cnn", dataset="mnist-scenes")
+    with pytest.raises(ConfigError, match=r"mnist has one class an image, which 'fcn' does not learn\. Take mlp, cnn"):
+        TrainConfig(model="fcn", dataset="mnist")
+    with pytest.raises(ConfigError, match="only an FCN begins with another run's weights"):
+        TrainConfig(model="cnn", dataset="mnist", init_from="ref-mnist-cnn-fast-0")
+
+
 @pytest.mark.parametrize("recipe", recipes.names())
 @pytest.mark.parametrize("dataset", data.names())
 def test_every_recipe_makes_a_whole_config_of_every_model_and_data_set(recipe, dataset):
-    for model in models.names():
+    for model in models.names("masks" if data.describe(dataset).has_masks else "classes"):
         assert None not in TrainConfig(model=model, dataset=dataset, recipe=recipe).as_dict().values()

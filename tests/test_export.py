@@ -14,7 +14,8 @@ from core.worker import work
 
 @pytest.fixture
 def run(store):
-    def trained(model, dataset="cifar10-mini"):
+    def trained(model, dataset=None):
+        dataset = dataset or {"classes": "cifar10-mini", "masks": "mnist-mini-scenes"}[models.describe(model).task]
         narrow = models.describe(model).widths[0]
         config = TrainConfig(
             model=model, dataset=dataset, epochs=1, width=narrow, train_size=200, batch_size=50, threads=1
@@ -35,7 +36,7 @@ def test_the_file_gives_the_answers_of_the_network_for_any_number_of_images(run,
     assert done.largest_difference < 1e-4
     session = onnxruntime.InferenceSession(str(done.path), providers=["CPUExecutionProvider"])
     for count in (1, 3, 70):
-        images = data.load("cifar10-mini").val.images[:count].float() / 255
+        images = data.load(made.config.dataset).val.images[:count].float() / 255
         (theirs,) = session.run(None, {"images": images.contiguous().numpy()})
         with torch.inference_mode():
             torch.testing.assert_close(torch.from_numpy(theirs), load_model(made)(images), atol=1e-4, rtol=1e-4)

@@ -11,8 +11,10 @@ A set of this size fits in memory as uint8, so there are no loader processes.
     fetching.py    get a file onto this machine, once; download.py the child process that downloads it
     vision.py      the late import of torchvision
     pictures.py    single test images, straight from their file
+    uploads.py     a person's own picture, from bytes that anybody may have sent
     mini.py        how the shipped sets were cut
     augment.py     random changes of whole batches
+    ink/           digits as people draw them, and scenes of several with the class of every pixel
 
     data.load("mnist-mini").train.images   # uint8 [5000, 1, 28, 28]
 """
@@ -32,11 +34,15 @@ def load(name: str, download: bool = True) -> Dataset:
 
     download: whether a set that is not on this machine may be fetched; see `fetch`.
 
-    Returns a Dataset: images uint8 [N, C, H, W] in 0..255, channels_last; labels int64 [N].
+    Returns a Dataset: images uint8 [N, C, H, W] in 0..255, channels_last; labels int64 [N], of scenes [N, H, W].
 
     Raises: UnknownNameError listing the known names; DataError when the set is absent, damaged or can't be fetched.
     """
     info, path = describe(name), location(name)
+    if info.made_of:
+        from core.data.ink import dataset
+
+        return dataset.assemble(info, load(info.made_of, download))
     if download:
         fetch(name)
     elif not path.is_file():

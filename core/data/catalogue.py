@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from core.errors import unknown_name
 
 DIGITS = tuple("0123456789")
+SCENE_CLASSES = (*DIGITS, "background")
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 MNIST_SOURCE = "MNIST, Y. LeCun, C. Cortes and C. Burges, http://yann.lecun.com/exdb/mnist/"
+MNIST_BYTES = 11_594_722
 MNIST_TERMS = "Commonly given as CC BY-SA 3.0."
 CIFAR10_SOURCE = (
     "CIFAR-10, A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009, "
@@ -29,6 +31,9 @@ class DatasetInfo:
     title: its name for people. image_shape: (channels, height, width). classes: in the order of the labels.
     train_size, val_size, test_size: images in each part; validation is held out of training, so it isn't counted there.
     download_bytes: compressed bytes that the first use fetches; 0 for a set that ships with CNN Lab.
+    labels: "classes", one an image; "masks", one a pixel; "everywhere", one a pixel, the same at every pixel.
+    made_of: the data set whose images its scenes are made of; empty for one with a file of its own. Of such scenes
+    train_size is how many an epoch has, made anew each time.
     source, terms: who made the images, and on what terms they are given.
     """
 
@@ -42,6 +47,13 @@ class DatasetInfo:
     download_bytes: int
     source: str
     terms: str
+    labels: str = "classes"
+    made_of: str = ""
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every pixel has a label."""
+        return self.labels != "classes"
 
     @property
     def shipped(self) -> bool:
@@ -52,6 +64,24 @@ class DatasetInfo:
     def download_mb(self) -> int:
         """What the first use fetches, in MB; 0 for a set that ships with CNN Lab."""
         return round(self.download_bytes / 1e6)
+
+
+def _scenes(name: str, title: str, made_of: str, sizes: tuple[int, int, int], labels: str = "masks") -> DatasetInfo:
+    train, val, test = sizes
+    return DatasetInfo(
+        name=name,
+        title=title,
+        image_shape=(1, 64, 64),
+        classes=SCENE_CLASSES,
+        train_size=train,
+        val_size=val,
+        test_size=test,
+        download_bytes=0 if made_of.endswith("-mini") else MNIST_BYTES,
+        source=MNIST_SOURCE,
+        terms=MNIST_TERMS,
+        labels=labels,
+        made_of=made_of,
+    )
 
 
 KNOWN: dict[str, DatasetInfo] = {
@@ -65,7 +95,7 @@ KNOWN: dict[str, DatasetInfo] = {
             train_size=55_000,
             val_size=5_000,
             test_size=10_000,
-            download_bytes=11_594_722,
+            download_bytes=MNIST_BYTES,
             source=MNIST_SOURCE,
             terms=MNIST_TERMS,
         ),
@@ -105,12 +135,15 @@ KNOWN: dict[str, DatasetInfo] = {
             source=CIFAR10_SOURCE,
             terms=CIFAR10_TERMS,
         ),
+        _scenes("mnist-scenes", "MNIST scenes", "mnist", (20_000, 1_000, 2_000)),
+        _scenes("mnist-mini-scenes", "MNIST mini scenes", "mnist-mini", (4_000, 200, 500)),
+        _scenes("mnist-everywhere", "MNIST, one label everywhere", "mnist", (20_000, 1_000, 2_000), "everywhere"),
     )
 }
 
 
 def names() -> list[str]:
-    """Names of the data sets: the full ones, then the small ones that ship with CNN Lab."""
+    """Names of the data sets: the full ones, the small ones that ship with CNN Lab, and the scenes made of them."""
     return list(KNOWN)
 
 

@@ -33,7 +33,7 @@ PATIENCE = 3  # windows of `timeout_seconds` without that much mean that nothing
 
 
 def fetch(name: str, progress: Progress | None = None, timeout_seconds: float = 20.0) -> Path:
-    """Make sure that the file of a data set is on this machine; returns where it is.
+    """Make sure that the file of a data set is on this machine, for scenes of what they are made of; returns its place.
 
     A file that is there is taken as it is, without a lock or a write, so the folder may be read-only. Otherwise one
     process downloads; the others wait for it, with the same progress.
@@ -43,7 +43,7 @@ def fetch(name: str, progress: Progress | None = None, timeout_seconds: float = 
 
     Raises: UnknownNameError; DataError when the set can't be fetched, saying why and what to do instead.
     """
-    info, path = describe(name), location(name)
+    info, path = describe(describe(name).made_of or name), location(name)
     if path.is_file():
         return path
     if info.shipped:

@@ -20,11 +20,12 @@ def cache_folder() -> Path:
 
 
 def location(name: str) -> Path:
-    """The file of a data set, there or not yet.
+    """The file of a data set, there or not yet; for scenes the file of what they are made of.
 
     Raises: UnknownNameError listing the known names.
     """
     info = describe(name)
+    name = info.made_of or name
     return SHIPPED_FOLDER / f"{name}.npz" if info.shipped else cache_folder() / f"{name}.safetensors"
 
 

@@ -15,6 +15,8 @@ from core.data.catalogue import DatasetInfo
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.data.ink.scenes import SceneMaker
+
 VALIDATION_SEED = 2015  # any constant would do; changing it changes every validation figure
 
 
@@ -39,7 +41,8 @@ class Split:
 class Dataset:
     """A whole data set in memory. No image is in two of `train`, `val` and `test`.
 
-    classes: names in the order of the labels.
+    classes: names in the order of the labels. maker: of a set of scenes, what makes the scenes to learn from; then
+    `train` is only a sample of them.
     fingerprint: SHA-256 of the test images and labels; equal for equal test sets on every machine.
     """
 
@@ -49,6 +52,7 @@ class Dataset:
     val: Split
     test: Split
     fingerprint: str
+    maker: SceneMaker | None = None
 
 
 def assemble(info: DatasetInfo, tensors: Mapping[str, Tensor]) -> Dataset:

@@ -11,6 +11,7 @@ Importing this package imports no torch, so that a page can list the models at o
     cnn.py         CNN
     resnet.py      ResNet with a skip flag: ResNet and ConvNet
     speednet.py    SpeedNet
+    fcn.py         FCN for 64x64 ink, and the surgery that makes it of a CNN
     cost.py        parameters and multiply-adds of any model
 """
 
@@ -31,4 +32,7 @@ register(
     64,
     (4, 128),
     "speednet",
+)
+register(
+    "fcn", "FCN", "A CNN without linear layers: it says of every pixel what it is.", 32, (4, 128), "fcn", task="masks"
 )

@@ -28,6 +28,7 @@ class ModelInfo:
     width: filters of the narrowest 3x3 layers (MLP: units of a hidden layer) when nobody chooses.
     widths: the least and the greatest width allowed, both included.
     family: the module of `core.models` that builds it.
+    task: "classes", it answers for an image; "masks", for every pixel.
     """
 
     name: str
@@ -36,24 +37,27 @@ class ModelInfo:
     width: int
     widths: tuple[int, int]
     family: str
+    task: str = "classes"
 
 
 _known: dict[str, ModelInfo] = {}
 
 
-def register(name: str, title: str, summary: str, width: int, widths: tuple[int, int], family: str) -> None:
+def register(
+    name: str, title: str, summary: str, width: int, widths: tuple[int, int], family: str, task: str = "classes"
+) -> None:
     """Make a model known: `core.models.<family>` must hold a function `name(in_shape, num_classes, *, width)`.
 
     Raises: ValueError when the name is taken.
     """
     if name in _known:
         raise ValueError(f"There is already a model {name!r}. Known: {', '.join(_known)}. Take another name.")
-    _known[name] = ModelInfo(name, title, summary, width, widths, family)
+    _known[name] = ModelInfo(name, title, summary, width, widths, family, task)
 
 
-def names() -> list[str]:
-    """Names of the models, the simplest first."""
-    return list(_known)
+def names(task: str | None = None) -> list[str]:
+    """Names of the models, the simplest first; only those of a task ("classes", "masks") if one is given."""
+    return [name for name, info in _known.items() if task in (None, info.task)]
 
 
 def describe(name: str) -> ModelInfo:
@@ -69,7 +73,8 @@ def describe(name: str) -> ModelInfo:
 def build(name: str, in_shape: tuple[int, int, int], num_classes: int, **options: object) -> nn.Module:
     """A new network in training mode, on the CPU, with float32 weights.
 
-    It maps images float [N, C, H, W] in 0..1 to logits float [N, num_classes], float32 also under autocast. The weights
+    It maps images float [N, C, H, W] in 0..1 to logits float [N, num_classes], or [N, num_classes, H, W] where its task
+    is masks, float32 also under autocast. The weights
     are drawn from torch's global generator: call `torch.manual_seed` first to get the same ones again.
 
     in_shape: (C, H, W) of one image; C from 1 to 4, H and W from 8 to 256 pixels.

@@ -34,7 +34,8 @@ class Epoch:
     """The end of an epoch: means over its training images, and the whole validation split afterwards.
 
     best: whether this is the lowest validation loss so far. patience_left: epochs that may pass without a better
-    one, None without early stopping.
+    one, None without early stopping. val_iou: mean intersection over union of the digits, 0..1, None where images have
+    one class.
     """
 
     step: int
@@ -46,6 +47,7 @@ class Epoch:
     val_accuracy: float
     best: bool
     patience_left: int | None
+    val_iou: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,4 +85,5 @@ Metric = Step | Epoch | End
 
 def as_dict(event: Metric) -> dict[str, Any]:
     """The event as one JSON object of a run's metrics."""
-    return {"event": type(event).__name__.lower(), **asdict(event)}
+    fields = {name: value for name, value in asdict(event).items() if (name, value) != ("val_iou", None)}
+    return {"event": type(event).__name__.lower(), **fields}

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from core import models
 from core.data.augment import Augmentation, step_generator
+from core.data.ink.dataset import step_scenes
 from core.errors import CheckpointError
 from core.evaluation import Evaluation, evaluate
 from core.training import start
@@ -59,15 +60,17 @@ class Learner:
         self.data = data
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
-        everything = torch.randperm(len(data.train), generator=step_generator(config.seed, 0, 0, stream=SUBSET))
+        images = len(data.train) if data.maker is None else config.train_size  # scenes are made when they are learned
+        everything = torch.randperm(images, generator=step_generator(config.seed, 0, 0, stream=SUBSET))
         self.subset = everything[: config.train_size]
         self.model = build_model(config, data, self.subset).to(self.device)
         self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.model, config, self.precision)
         self.augment = Augmentation(config.flip, config.shift, config.cutout, config.rotate, config.scale)
+        self.has_masks = data.train.labels.dim() > 1
         self.images = data.train.images.to(self.device)
         self.labels = data.train.labels.to(self.device)
-        coins = torch.rand(len(data.train), generator=step_generator(config.seed, 0, 0, stream=MIRROR))
+        coins = torch.rand(images, generator=step_generator(config.seed, 0, 0, stream=MIRROR))
         self.mirrored_first = (coins < 0.5).to(self.device)  # in even epochs; in odd ones the others
         self.steps_per_epoch = config.train_size // config.batch_size
         self.total_steps = self.steps_per_epoch * config.epochs
@@ -136,8 +139,12 @@ class Learner:
             ) from error
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Augmented float32 [B, C, H, W] in 0..1, channels_last, and int64 labels [B]."""
+        """Float32 [B, C, H, W] in 0..1, channels_last, augmented or made anew, and int64 labels [B] or [B, H, W]."""
         place = (self.config.seed, self.progress.epoch, self.progress.position)
+        if self.data.maker is not None:
+            images, labels = step_scenes(self.data.maker, len(index), *place)
+            batch = images.to(self.device).float().div_(255)
+            return batch.contiguous(memory_format=torch.channels_last), labels.to(self.device)
         torch.manual_seed(step_generator(*place, stream=DROPOUT).initial_seed())  # for dropout and its like
         index = index.to(self.device)
         rows = self.images.permute(0, 2, 3, 1).index_select(0, index)  # as stored: ten times faster than [index]
@@ -158,7 +165,8 @@ def build_model(config: TrainConfig, data: Dataset, subset: Tensor) -> nn.Module
     if config.identity:
         start.start_as_identity(model)
     if config.whiten:
-        start.whiten_first_layer(model, data.train.images[subset[: start.IMAGES_TO_WHITEN]])
+        sample = subset[: start.IMAGES_TO_WHITEN] if data.maker is None else slice(None)
+        start.whiten_first_layer(model, data.train.images[sample])
     if config.fixed_scales:
         start.fix_scales(model)
     return model

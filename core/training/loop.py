@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from core import data as datasets
+from core.evaluation import digit_iou
+from core.models.fcn import take_weights
 from core.training.events import End, Epoch, Event, Step
 from core.training.learner import Learner
 
@@ -40,13 +42,15 @@ def fit(
     *,
     data: Dataset | None = None,
     state: State | None = None,
+    weights: Mapping[str, Tensor] | None = None,
     control: Callable[[], str] = keep_going,
     checkpoint_seconds: float = 30.0,
 ) -> Iterator[Event]:
     """Train, and tell about it: yields Step, Epoch, Weights (a new best), State (a checkpoint), at last one End.
 
     data: loaded already, else `core.data.load(config.dataset)`. state: a State that an earlier `fit` of the same
-    config yielded; it goes on from there, to the same weights, bit for bit, as if it had never left.
+    config yielded; it goes on from there, to the same weights, bit for bit, as if it had never left. weights: those of
+    the run that `config.init_from` names, to begin with.
     control: asked before every step; answers "run", "pause", "stop" or "leave". checkpoint_seconds: longest time
     between two States; one more comes when it pauses or leaves.
 
@@ -55,6 +59,8 @@ def fit(
     Raises: ConfigError (a device that is not there), DataError, CheckpointError (a state that does not fit).
     """
     learner = Learner(config, data or datasets.load(config.dataset))
+    if weights is not None and state is None:
+        take_weights(learner.model, weights)
     if state is not None:
         learner.restore(state)
     clock = _Clock(learner, checkpoint_seconds)
@@ -125,6 +131,7 @@ def _close_epoch(learner: Learner, clock: _Clock) -> Generator[Event, None, End 
         val_accuracy=result.accuracy,
         best=best,
         patience_left=max(0, patience - progress.epochs_without_better) if patience else None,
+        val_iou=digit_iou(result.confusion) if learner.has_masks else None,
     )
     if best:
         yield learner.weights()

@@ -48,12 +48,12 @@ def whiten_first_layer(model: nn.Module, images: Tensor) -> None:
 
 @torch.no_grad()
 def start_as_identity(model: nn.Module) -> None:
-    """Let each 3x3 convolution pass its input on in its first filters; further filters stay random.
+    """Let each convolution before a batch norm pass its input on in its first filters; further filters stay random.
 
     Source: Zagoruyko and Komodakis 2017, DiracNets (arXiv:1706.00388), as used by Jordan 2024 (arXiv:2404.00498).
     """
     for conv in model.modules():
-        if isinstance(conv, nn.Conv2d) and not isinstance(conv, FirstConv):
+        if isinstance(conv, nn.Conv2d) and conv.bias is None:
             nn.init.dirac_(conv.weight[: conv.in_channels])
 
 

@@ -28,8 +28,9 @@ def test_exported_names_are_sorted_and_there():
     assert all(hasattr(data, name) for name in data.__all__)
 
 
-def test_the_four_data_sets_are_listed_in_order():
-    assert data.names() == ["mnist", "cifar10", "mnist-mini", "cifar10-mini"]
+def test_the_data_sets_are_listed_in_order():
+    files = ["mnist", "cifar10", "mnist-mini", "cifar10-mini"]
+    assert data.names() == [*files, "mnist-scenes", "mnist-mini-scenes", "mnist-everywhere"]
 
 
 def test_sizes_add_up_to_the_official_sets():

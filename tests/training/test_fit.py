@@ -14,7 +14,7 @@ from core.training.learner import Learner
 from core.training.optim import learning_rate
 
 SMALL = {"dataset": "mnist-mini", "train_size": 240, "batch_size": 40, "epochs": 2, "threads": 1}
-NARROW = {"mlp": 16, "cnn": 4, "convnet": 4, "resnet": 4, "speednet": 4}
+NARROW = {"mlp": 16, "cnn": 4, "convnet": 4, "resnet": 4, "speednet": 4, "fcn": 4}
 
 
 def of_kind(events, kind):
@@ -26,7 +26,8 @@ def last_weights(events):
 
 
 def small(model="mlp", **knobs):
-    return TrainConfig(**{"model": model, "width": NARROW[model], **SMALL, **knobs})
+    scenes = {"dataset": "mnist-mini-scenes"} if models.describe(model).task == "masks" else {}
+    return TrainConfig(**{"model": model, "width": NARROW[model], **SMALL, **scenes, **knobs})
 
 
 class StopAt:

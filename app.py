@@ -15,6 +15,8 @@ st.navigation(
         st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
         st.Page("pages/train.py", title="Train", icon=":material/model_training:", url_path="train"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
+        st.Page("pages/segment.py", title="Segment", icon=":material/gesture:", url_path="segment"),
+        st.Page("pages/gradcam.py", title="Grad-CAM", icon=":material/center_focus_strong:", url_path="gradcam"),
     ],
     position="top",
 ).run()

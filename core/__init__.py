@@ -9,6 +9,7 @@ The map, from the bottom up; each line may import only from the lines above it:
     recipes.py, config.py     TrainConfig: every knob of a run, filled in by a recipe
     evaluation.py             accuracy, loss, confusion, every answer
     segmentation.py           a drawing in, the class of every pixel and the digits it spells out
+    drawings.py               a drawing squeezed, centred and moved; a picture made a drawing
     explain/                  what a decision was made of, and how faithful such a map is
     statistics.py             how sure a figure is: intervals, tests of differences, calibration
     training/                 fit: a config in, a stream of events out

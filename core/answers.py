@@ -57,6 +57,10 @@ def answers_of(run: Run) -> Answers:
     test = run.test()
     if test is None:
         raise RunError(f"Run {run.id} has no answers: its test set is sealed until it has ended.")
+    if "iou" in test:
+        raise RunError(
+            f"Run {run.id} answers for every pixel of a field: its answers are masks, not classes of images."
+        )
     try:
         with (run.path / "predictions.npz").open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             found = {name: file[name] for name in FIELDS}

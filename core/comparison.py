@@ -30,8 +30,9 @@ class Row:
     runs: their ids. counted: one of them for each seed, a tested one where there is any, since a seed that was trained
     twice gives the same network again and says nothing about the spread; all figures but bytes are over these.
     state: the runs' if all agree, else "3 finished, 1 running". changed: knobs that are not as the recipe says.
-    test_accuracy 0..1, with its standard deviation over seeds (None for one) and its 95 % interval: Wilson's for one
-    run, Student's over seeds for more. bytes: of all runs. curve: of the run with the lowest validation loss.
+    test_accuracy 0..1 (of scenes the digits' mean intersection over union), with its standard deviation over seeds
+    (None for one) and its 95 % interval: Wilson's for one run, Student's over seeds for more. bytes: of all runs.
+    curve: of the run with the lowest validation loss.
     report: the test accuracy of the report, where it had this network on this data set.
     """
 

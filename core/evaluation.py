@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.errors import ConfigError
@@ -80,6 +82,13 @@ def evaluate(
         probabilities=torch.cat(kept) if kept else None,
         labels=split.labels.to(torch.uint8) if masks else split.labels,
     )
+
+
+def probabilities(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What a network says of images uint8 [N, C, H, W]: the probability of each class, float32 [N, classes]."""
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(np.ascontiguousarray(images)).float().div_(255))
+        return np.asarray(logits.float().softmax(1).numpy(), dtype=np.float32)
 
 
 def intersection_over_union(confusion: Tensor) -> Tensor:

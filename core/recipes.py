@@ -49,6 +49,7 @@ UNITS: dict[str, Any] = {  # for the MLP
     **PLAIN,
     **{"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05, "warmup": 0.2},
 }
+DEEP: dict[str, Any] = {**FILTERS, "weight_decay": 0.3}
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
 SCENES: dict[str, Any] = {  # they are made by chance already
@@ -58,15 +59,8 @@ SCENES: dict[str, Any] = {  # they are made by chance already
 QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 for the others
 QUICK_EPOCHS = (3, 8)  # at least, at most
 EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; other models as resnet
-    "fast": {"mlp": (30, 10), "cnn": (9, 4), "convnet": (8, 3), "resnet": (8, 3), "speednet": (9, 3), "fcn": (0, 8)},
-    "best": {
-        "mlp": (60, 30),
-        "cnn": (20, 12),
-        "convnet": (24, 10),
-        "resnet": (24, 10),
-        "speednet": (20, 10),
-        "fcn": (0, 24),
-    },
+    "fast": {"mlp": (30, 10), "cnn": (9, 4), "resnet": (12, 3), "speednet": (9, 3), "fcn": (0, 12)},
+    "best": {"mlp": (60, 30), "cnn": (20, 12), "resnet": (36, 10), "speednet": (20, 10), "fcn": (0, 36)},
 }
 SMALL_SET_EPOCHS = 5  # times as many, of a set with less than a tenth of the images
 WIDTH = {"mlp": (1024, 512), "cnn": (64, 32), "convnet": (64, 32), "resnet": (64, 32), "speednet": (64, 32)}
@@ -89,11 +83,12 @@ def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
     if data.has_masks:
         return {**ONE_CYCLE, **SCENES, **FILTERS}
     images = PHOTOS if _is_colour(data) else DIGITS
+    is_deep = _is_colour(data) and model not in ("mlp", "cnn")
     return {
         **ONE_CYCLE,
         "batch_size": min(500, data.train_size // 20),
         **images,
-        **(UNITS if model == "mlp" else FILTERS),
+        **(UNITS if model == "mlp" else DEEP if is_deep else FILTERS),
     }
 
 

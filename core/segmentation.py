@@ -63,6 +63,20 @@ def segment(model: nn.Module, image: NDArray[np.uint8] | Tensor) -> Segmentation
     return Segmentation(probabilities, probabilities.argmax(0).astype(np.uint8))
 
 
+def receptive_field(model: nn.Module, image: NDArray[np.uint8], pixel: tuple[int, int]) -> NDArray[np.float32]:
+    """How much each pixel of the ink sways what an FCN calls one pixel: float32 [64, 64] in 0..1, the most is 1.
+
+    It is the size of the gradient of that pixel's likeliest class: the effective receptive field of Luo et al. 2016,
+    arXiv 1701.04128. pixel: (x, y). image: uint8 [64, 64]. All 0 where nothing sways it.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).float().div_(255)[None, None].requires_grad_()
+    x, y = pixel
+    logits = model(pixels)[0, :, y, x]
+    (gradient,) = torch.autograd.grad(logits.max(), pixels)
+    size = gradient[0, 0].abs()
+    return np.asarray((size / size.max().clamp_min(1e-12)).numpy(), dtype=np.float32)
+
+
 def read(ink: NDArray[np.uint8], found: Segmentation) -> list[Reading]:
     """The digits on a field, left to right: for each piece of ink the digit that most of it is called.
 

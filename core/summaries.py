@@ -28,7 +28,8 @@ class Summary:
     state, reason: as in Status. config: every knob, None when it can't be read. best_epoch: the epoch, from 1, with
     the lowest validation loss; val_loss in nats and val_accuracy 0..1 are its. seconds: of training; seconds_per_epoch
     with its validation; seconds_to_best until the end of the best epoch. test_accuracy 0..1 and test_loss in nats at
-    the best weights. opened: when its test set was opened, seconds since 1970. bytes: of all its files.
+    the best weights; of scenes the accuracies are the digits' mean intersection over union, and test_images is None.
+    opened: when its test set was opened, seconds since 1970. bytes: of all its files.
     curve: validation accuracy by epoch, thinned to 32 points.
     """
 
@@ -120,9 +121,9 @@ def summarise(run: Run, status: Status) -> Summary:
         seconds=seconds[-1] if seconds else status.seconds,
         seconds_per_epoch=seconds[-1] / len(seconds) if seconds else None,
         seconds_to_best=best["seconds"] if best else None,
-        test_accuracy=_number(test.get("accuracy")),
+        test_accuracy=_number(test.get("iou", test.get("accuracy"))),
         test_loss=_number(test.get("loss")),
-        test_images=test["images"] if isinstance(test.get("images"), int) else None,
+        test_images=test["images"] if isinstance(test.get("images"), int) and "iou" not in test else None,
         opened=_numbers(test.get("opened")),
         parameters=status.parameters or None,
         multiply_adds=status.multiply_adds or None,
@@ -145,6 +146,7 @@ def _epochs(path: Path) -> list[dict[str, Any]]:
                 for name in ("seconds", "val_loss", "val_accuracy"):
                     event[name] = float(event[name])
                 event["epoch"] = int(event["epoch"])
+                event["val_accuracy"] = float(event.get("val_iou", event["val_accuracy"]))
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
             found.append(event)

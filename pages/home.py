@@ -99,10 +99,10 @@ def data_sets() -> None:
         info = data.describe(name)
         channels, height, width = info.image_shape
         left, right = st.columns([3, 2], vertical_alignment="center")
-        left.markdown(
-            f"**{info.title}** · {info.train_size + info.val_size:,} training and {info.test_size:,} test images · "
-            f"{width}x{height} {'colour' if channels == 3 else 'grey'} · {len(info.classes)} classes"
-        )
+        count = f"{info.train_size + info.val_size:,} training and {info.test_size:,} test images"
+        what = f"fields drawn from {data.describe(info.made_of).title}, anew in every epoch" if info.made_of else count
+        colour = "colour" if channels == 3 else "grey"
+        left.markdown(f"**{info.title}** · {what} · {width}x{height} {colour} · {len(info.classes)} classes")
         with right:
             if data.available(name):
                 st.badge("on this machine", icon=":material/check:", color="green")

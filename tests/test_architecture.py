@@ -12,8 +12,9 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 ORDER = (
-    "errors files machine data models recipes config evaluation segmentation explain statistics training checkpoints metrics runs "
-    "summaries answers comparison tables loading export forecast jobs reference worker bench cli __main__"
+    "errors files machine data models recipes config evaluation drawings segmentation explain statistics training "
+    "checkpoints metrics runs summaries answers comparison tables loading export forecast jobs reference worker "
+    "bench cli __main__"
 )
 LAYERS = ORDER.split()
 SOURCES = [*PROJECT.glob("core/**/*.py"), *PROJECT.glob("pages/**/*.py"), PROJECT / "app.py"]

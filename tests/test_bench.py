@@ -8,9 +8,10 @@ import pytest
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, forecast, lesson, scaling, train
+from core.bench import ablation, forecast, lesson, scaling, surgery, train
 from core.bench.table import aligned
 from core.config import TrainConfig
+from core.errors import LabError
 
 
 def test_a_table_is_flush_left_first_and_flush_right_after():
@@ -85,10 +86,35 @@ def test_each_ingredient_is_left_out_once_and_judged_against_the_spread_of_three
 
 
 def test_every_ingredient_of_the_ablation_is_in_the_recipe_that_it_is_taken_from():
-    for model in ablation.EPOCHS:
-        whole = TrainConfig(model=model, dataset="cifar10", recipe="fast").as_dict()
-        for off in ablation.WITHOUT.values():
-            assert any(whole[knob] != value for knob, value in off.items())
+    recipes = [TrainConfig(model=model, dataset="cifar10", recipe="fast").as_dict() for model in ablation.EPOCHS]
+    for off in ablation.WITHOUT.values():
+        assert any(whole[knob] != value for whole in recipes for knob, value in off.items())
+
+
+def test_an_ingredient_that_a_recipe_does_not_have_is_not_left_out_of_it(monkeypatch, capsys):
+    monkeypatch.setattr(ablation, "EPOCHS", {"cnn": 1})
+    monkeypatch.setattr(ablation, "WITHOUT", {"weight decay": {"weight_decay": 0.0}})
+    monkeypatch.setattr(ablation, "train", lambda config, **off: ablation.Outcome(0.5, 1, 1.0))
+    ablation.main()
+    assert "weight decay" not in capsys.readouterr().out
+
+
+def test_the_surgery_is_compared_over_seeds_with_the_same_scenes(monkeypatch, capsys, store):
+    with pytest.raises(LabError, match="no CNN with weights"):
+        surgery.main()
+    cnn = store.create(TrainConfig(model="cnn", dataset="mnist"))
+    cnn.save_weights(models.build("cnn", (1, 28, 28), 10).state_dict(), 1)
+    asked = []
+
+    def fit(config, *, weights, checkpoint_seconds):
+        asked.append((config.seed, config.init_from, weights is not None))
+        yield training.Epoch(9, 1, 7.0, 1.0, 0.5, 1.0, 0.9, True, None, 0.75)
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(surgery, "EPOCHS", 1)
+    assert main(["bench", "surgery"]) == 0
+    assert asked == [(seed, run, bool(run)) for seed in (0, 1, 2) for run in ("", cnn.id)]
+    assert capsys.readouterr().out.count("75.0%") == 12  # each as soon as it is known, and all together
 
 
 def test_the_lesson_says_how_far_apart_they_are_or_that_it_can_not_be_told():

@@ -5,6 +5,8 @@ train.py      our training step against the plain way
 scaling.py    how time and memory grow
 ablation.py   what each ingredient of the fast recipe is worth
 lesson.py     what skip connections are worth without any trick
+surgery.py    what a CNN's weights are worth to an FCN
+explain.py    our Grad-CAM against pytorch-grad-cam
 photos.py     which data set they use
 table.py      rows of figures as text
 """

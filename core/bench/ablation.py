@@ -7,7 +7,7 @@ Owns: the ingredients. Everything is judged on the validation images. What bf16 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.bench.photos import photos
@@ -21,6 +21,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "identity filters": {"identity": False},
     "fixed scales": {"fixed_scales": False},
     "Muon (AdamW instead)": {"optimizer": "adamw", "learning_rate": 3e-3},
+    "weight decay": {"weight_decay": 0.0},
     "label smoothing": {"label_smoothing": 0.0},
     "mirrored images": {"flip": False},
     "shifted images": {"shift": 0},
@@ -48,6 +49,8 @@ def main() -> None:
         spread = statistics.stdev(one.accuracy for one in whole)
         _print(f"all of it, spread {spread * 100:.2f} points", whole[0], whole[0])
         for ingredient, off in WITHOUT.items():
+            if replace(base, **off) == base:  # this network's recipe has none of it
+                continue
             _print(f"without {ingredient}", train(base, **off), whole[0])
 
 

@@ -57,8 +57,9 @@ def evaluate(options: argparse.Namespace) -> int:
             print(f"accuracy {result.accuracy:.4f}   loss {result.loss:.4f}   {options.views} views")
             return 0
         figures = run.save_test(result, dataset.fingerprint)
+    iou = f"IoU {figures['iou']:.4f}   " if "iou" in figures else ""
     print(
-        f"accuracy {figures['accuracy']:.4f}   loss {figures['loss']:.4f}   {figures['images']} test images, "
+        f"{iou}accuracy {figures['accuracy']:.4f}   loss {figures['loss']:.4f}   {figures['images']} test images, "
         f"opened {len(figures['opened'])} times"
     )
     return 0
@@ -72,7 +73,7 @@ def list(options: argparse.Namespace) -> int:
     for run in runs:
         status = run.status()
         test = run.test()
-        accuracy = f"test {test['accuracy']:.4f}" if test else ""
+        accuracy = f"test {test.get('iou', test['accuracy']):.4f}" if test else ""
         print(f"{run.id:24} {status.state:12} epoch {status.epoch:4} {accuracy:12} {run.name}")
     return 0
 
@@ -163,10 +164,12 @@ def _tell(run: Run, event: Event, line: ProgressLine) -> None:
         line.show(event.epoch / run.config.epochs, f"epoch {event.epoch:.1f}/{run.config.epochs}  {words}")
     elif isinstance(event, Epoch):
         line.close()
+        iou = "" if event.val_iou is None else f" IoU {event.val_iou:.4f}"
         best = "  best so far" if event.best else ""
         print(
             f"epoch {event.epoch:3}  train loss {event.train_loss:.4f} accuracy {event.train_accuracy:.4f}"
-            f"  validation loss {event.val_loss:.4f} accuracy {event.val_accuracy:.4f}  {event.seconds:.1f} s{best}"
+            f"  validation loss {event.val_loss:.4f} accuracy {event.val_accuracy:.4f}{iou}"
+            f"  {event.seconds:.1f} s{best}"
         )
 
 

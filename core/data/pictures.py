@@ -1,4 +1,4 @@
-"""Single test images straight from their file, without loading a whole set and without torch.
+"""Single test images, and all test labels, straight from their file, without loading a whole set and without torch.
 
 Owns: finding them, in the full set or, where only that is on this machine, in the small one that ships.
 """
@@ -44,6 +44,46 @@ def pictures(name: str, places: Iterable[int]) -> dict[int, Picture]:
     return {place: images[positions[place]] for place in wanted if place in positions}
 
 
+def labels(name: str) -> dict[int, int]:
+    """The class of every test image that `pictures` finds on this machine, by its place in the test split, ascending.
+
+    Raises: UnknownNameError; DataError when the file is damaged.
+    """
+    info, path = describe(name), location(name)
+    if info.shipped:
+        return dict(enumerate(_small_labels(str(path))[0].tolist()))
+    if available(name):
+        return dict(enumerate(_labels_in_cache(str(path), path.stat().st_mtime_ns)))
+    small = next((mini for mini, full in MINIS.items() if full == name), None)
+    if small is None:
+        return {}
+    found, official = _small_labels(str(location(small)))
+    return dict(zip(official.tolist(), found.tolist(), strict=True))
+
+
+def official_places(name: str) -> list[int]:
+    """The place in the official test set of each test image of a data set, in the order of its test split.
+
+    Raises: UnknownNameError; DataError when the file is damaged.
+    """
+    info = describe(name)
+    if name in MINIS:
+        return [int(place) for place in _small_labels(str(location(name)))[1]]
+    return list(range(info.test_size))
+
+
+@lru_cache(maxsize=len(MINIS))
+def _labels_in_cache(path: str, changed: int) -> list[int]:
+    """The test labels of a full set. changed: when the file was, so that another file is read anew."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return [int(label) for label in file.get_tensor("test_labels")]
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise DataError(f"The file {path} can't be read ({error}). Delete it, then fetch the set again.") from None
+
+
 def _from_cache(path: Path, info: DatasetInfo, wanted: list[int]) -> dict[int, Picture]:
     from safetensors import SafetensorError, safe_open
 
@@ -61,9 +101,18 @@ def _from_cache(path: Path, info: DatasetInfo, wanted: list[int]) -> dict[int, P
 @lru_cache(maxsize=len(MINIS))
 def _small(path: str) -> tuple[Picture, NDArray[np.int64]]:
     """Test images uint8 [N, H, W, C] of a set that ships, and their places int64 [N] in the official test set."""
+    return _read(path, "test_images"), _read(path, "test_indices")
+
+
+@lru_cache(maxsize=len(MINIS))
+def _small_labels(path: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Test labels uint8 [N] of a set that ships, and their places int64 [N] in the official test set."""
+    return _read(path, "test_labels"), _read(path, "test_indices")
+
+
+def _read(path: str, what: str) -> Any:  # noqa: ANN401 - an array of whatever is asked for
     try:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            found: tuple[Any, Any] = file["test_images"], file["test_indices"]
+            return file[what]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"The file {path} can't be read ({error}). Get it from the repository again.") from None
-    return found

@@ -107,6 +107,7 @@ class FCN(nn.Module):
         self.fc1 = nn.Conv2d(4 * width, HIDDEN, WINDOW, padding=WINDOW // 2)
         self.relu4 = nn.ReLU()
         self.context = nn.Sequential(Context(HIDDEN), Context(HIDDEN))
+        self.beside = nn.Sequential(Context(2 * width), Context(2 * width))  # small digits are lost in the next pooling
         self.rise1 = Rise(HIDDEN, 2 * width, 2 * width)
         self.rise2 = Rise(2 * width, self.conv1.out_channels, width)
         self.ink = nn.Conv2d(channels, num_classes, 3, padding=1)
@@ -125,7 +126,7 @@ class FCN(nn.Module):
         quarter = self.relu2(self.norm2(self.pool2(self.conv2(half))))  # [N, 2w, H / 4, W / 4]
         eighth = self.relu3(self.norm3(self.pool3(self.conv3(quarter))))  # [N, 4w, H / 8, W / 8]
         coarse = self.context(self.relu4(self.fc1(eighth)))  # [N, 128, H / 8, W / 8]
-        return coarse, self.rise2(self.rise1(coarse, quarter), half)
+        return coarse, self.rise2(self.rise1(coarse, self.beside(quarter)), half)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of every pixel."""

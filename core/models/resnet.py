@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from core.models.layers import FirstConv, Normalize, conv3x3, full_precision
 
-BLOCKS = (2, 2, 3)  # in the stages of w, 2w and 4w filters
+BLOCKS = (2, 4, 1)  # in the stages of w, 2w and 4w filters
 
 
 class Shortcut(nn.Module):

@@ -29,11 +29,13 @@ X_COLUMNS = {"epoch": "epoch", "step": "step", "time": "seconds"}
 Y_TITLES = {
     "loss": "loss (lower is better)",
     "accuracy": "accuracy (higher is better)",
+    "iou": "digit IoU (higher is better)",
     "lr": "learning rate",
     "speed": "images a second",
 }
+VALIDATED, SHARES = ("loss", "accuracy", "iou"), ("accuracy", "iou")  # have a validation; are shares of 1
 STEP_COLUMNS = {"loss": "loss", "accuracy": "accuracy", "lr": "lr", "speed": "images_per_second"}
-NUMBERS = {"loss": ".4f", "accuracy": ".2%", "lr": ".3g", "speed": ",.0f"}  # how d3 writes a value
+NUMBERS = {"loss": ".4f", "accuracy": ".2%", "iou": ".2%", "lr": ".3g", "speed": ",.0f"}  # how d3 writes a value
 HEIGHT = 320  # pixels, always: a page must not jump while a curve grows
 LEGEND_HEIGHT = 22  # pixels more for each further run: its line in the legend
 MINUTES_FROM = 600.0  # seconds; a longer training is drawn in minutes
@@ -94,7 +96,7 @@ _points = Kept(512)
 
 
 def figure(kind: str, curves: list[Curve], view: View) -> Figure:
-    """The figure "loss", "accuracy", "lr" or "speed" of these runs; made once for all who watch the same."""
+    """The figure "loss", "accuracy", "iou", "lr" or "speed" of these runs; made once for all who watch the same."""
     key = (kind, view, tuple((curve.content, curve.label) for curve in curves))
     return _figures.get(key, lambda: _build(kind, curves, view))
 
@@ -109,14 +111,14 @@ def in_words(kind: str, curves: list[Curve]) -> str:
     """What a chart shows, for those who can't see it: the first run in numbers, how many others lie over it."""
     curve, more = curves[0], len(curves) - 1
     others = f" With {more} other run{'s' if more > 1 else ''} for comparison." if more else ""
-    if kind not in ("loss", "accuracy"):
+    if kind not in VALIDATED:
         values = curve.metrics.steps.get(STEP_COLUMNS[kind], [])
         now = f"{values[-1]:,.4g} at the last look" if values else "nothing yet"
         return f"{Y_TITLES[kind].capitalize()} of {curve.label}: {now}.{others}"
     epochs, place = curve.metrics.epochs, best_epoch(curve.metrics.epochs)
     if place is None:
         return f"{kind.capitalize()} of {curve.label}: its first epoch is not done yet.{others}"
-    form = "{:.1%}" if kind == "accuracy" else "{:.3f}"
+    form = "{:.1%}" if kind in SHARES else "{:.3f}"
     values = epochs[f"val_{kind}"]
     first, last, best = (form.format(value) for value in (values[0], values[-1], values[place]))
     return (
@@ -135,18 +137,17 @@ def _build(kind: str, curves: list[Curve], view: View) -> Figure:
     unit = 60.0 if view.x == "time" and max(seconds, default=0.0) > MINUTES_FROM else 1.0
     traces: list[dict[str, Any]] = []
     for number, curve in enumerate(curves):
-        if kind in ("loss", "accuracy"):
+        if kind in VALIDATED:
             alone = len(curves) == 1
             training, validation = ("training", "validation") if alone else (f"{curve.label}, training", curve.label)
-            traces += _training(kind, curve, number, view, plain(training), alone)
+            if kind in STEP_COLUMNS:
+                traces += _training(kind, curve, number, view, plain(training), alone)
             traces += _validation(kind, curve, number, view, plain(validation))
         else:
             traces.append(_of_steps(kind, curve, number, view, plain(curve.label)))
     for trace in traces:
         trace["x"] = trace["x"] / unit
-    notes = (
-        _best_in_words(kind, curves[0], view, unit, kind == "loss" and view.log) if kind in ("loss", "accuracy") else []
-    )
+    notes = _best_in_words(kind, curves[0], view, unit, kind == "loss" and view.log) if kind in VALIDATED else []
     return {"data": traces, "layout": layout(kind, len(curves), view, unit) | {"annotations": notes}}
 
 
@@ -174,7 +175,7 @@ def _validation(kind: str, curve: Curve, number: int, view: View, name: str) -> 
         "marker": {"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 6, "color": colour},
     }
     place = best_epoch(curve.metrics.epochs)
-    if place is None:
+    if place is None or f"val_{kind}" not in curve.metrics.epochs:
         return [line]
     x, y = (column(curve.metrics.epochs[name][place : place + 1]) for name in (X_COLUMNS[view.x], f"val_{kind}"))
     star = _line((x, y), "best epoch", kind) | group | {"mode": "markers", "showlegend": False, "hoverinfo": "skip"}
@@ -205,7 +206,7 @@ def _of(curve: Curve, source: str, name: str, view: View, smoothing: float) -> P
 
 
 def _thinned(columns: Columns, name: str, axis: str, smoothing: float) -> Points:
-    x, raw = column(columns.get(X_COLUMNS[axis], [])), column(columns.get(name, []))
+    x, raw = column(columns.get(X_COLUMNS[axis], []) if name in columns else []), column(columns.get(name, []))
     y = smooth(raw, smoothing)
     place = best_epoch(columns)
     places = thin(y, MOST_POINTS, () if place is None else (place,))
@@ -215,7 +216,7 @@ def _thinned(columns: Columns, name: str, axis: str, smoothing: float) -> Points
 def layout(kind: str, lines: int, view: View, unit: float) -> dict[str, Any]:
     """Axes, legend and size of a chart of so many runs; `unit` is what its x axis was divided by."""
     y_axis: dict[str, Any] = {"title": {"text": Y_TITLES[kind]}, "automargin": True}
-    if kind == "accuracy":
+    if kind in SHARES:
         y_axis["tickformat"] = ".0%"
     if kind in ("lr", "speed"):
         y_axis["rangemode"] = "tozero"
@@ -229,7 +230,7 @@ def layout(kind: str, lines: int, view: View, unit: float) -> dict[str, Any]:
         "uirevision": f"{view.x}-{unit}-{view.log}",  # a zoom stays until the axis itself changes
         "xaxis": {"title": {"text": x_title}, "rangemode": "tozero", "automargin": True},
         "yaxis": y_axis,
-        "showlegend": kind in ("loss", "accuracy") or lines > 1,
+        "showlegend": kind in VALIDATED or lines > 1,
         "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "tracegroupgap": 0},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -239,10 +240,10 @@ def layout(kind: str, lines: int, view: View, unit: float) -> dict[str, Any]:
 def _best_in_words(kind: str, curve: Curve, view: View, unit: float, is_log: bool) -> list[dict[str, Any]]:
     """What the star of the first run says, on the side of it where there is room."""
     epochs, place = curve.metrics.epochs, best_epoch(curve.metrics.epochs)
-    if place is None:
+    if place is None or f"val_{kind}" not in epochs:
         return []
     xs, value = epochs[X_COLUMNS[view.x]], epochs[f"val_{kind}"][place]
-    shown = f"{value:.2%}" if kind == "accuracy" else f"{value:.3f}"
+    shown = f"{value:.2%}" if kind in SHARES else f"{value:.3f}"
     right = xs[place] > xs[-1] / 2
     return [
         {

@@ -28,10 +28,15 @@ GROUPS = {
         *("weight_decay", "label_smoothing", "patience"),
     ),
     "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale"),
-    "Network and its start": ("width", "whiten", "identity", "fixed_scales"),
+    "Network and its start": ("width", "whiten", "identity", "fixed_scales", "init_from"),
     "Machine": ("precision", "device", "threads"),
 }
-TITLES = {"train_size": "training images", "patience": "patience (epochs)", "rotate": "rotate (degrees)"}
+TITLES = {
+    "train_size": "training images",
+    "patience": "patience (epochs)",
+    "rotate": "rotate (degrees)",
+    "init_from": "begin with the weights of run",
+}
 MOST_SEEDS = 20
 SECONDS_OF_ONE_PRESS = 3.0
 MODEL, DATASET, RECIPE, SEEDS, NAME = "form_model", "form_dataset", "form_recipe", "form_seeds", "form_name"
@@ -44,9 +49,12 @@ def show() -> list[TrainConfig] | None:
         index=data.names().index("mnist-mini"), help="The mini sets ship with CNN Lab and need no network.",
     )  # fmt: skip
     st.caption(_about(data.describe(dataset)))
+    fitting = models.names("masks" if data.describe(dataset).has_masks else "classes")
+    if st.session_state.get(MODEL) not in fitting:
+        st.session_state[MODEL] = "cnn" if "cnn" in fitting else fitting[0]
     model = st.selectbox(
-        "Model", models.names(), key=MODEL, format_func=lambda n: models.describe(n).title, persist_state="session",
-        index=1, help="Which network learns.",
+        "Model", fitting, key=MODEL, format_func=lambda n: models.describe(n).title, persist_state="session",
+        help="Which network learns: those that answer what this data set asks.",
     )  # fmt: skip
     st.caption(models.describe(model).summary)
     recipe = st.selectbox(
@@ -69,6 +77,9 @@ def show() -> list[TrainConfig] | None:
 def _about(info: data.DatasetInfo) -> str:
     channels, height, width = info.image_shape
     colour = "colour" if channels == 3 else "grey"
+    if info.has_masks:
+        label = "one label at every pixel" if info.labels == "everywhere" else "a class for every pixel"
+        return f"{info.train_size:,} fields of {width}x{height} an epoch, drawn anew each time: {label}"
     return f"{info.train_size:,} training images, {len(info.classes)} classes, {width}x{height} {colour}"
 
 
@@ -79,12 +90,15 @@ def _main_knobs(config: TrainConfig) -> dict[str, Any]:
 def _advanced(plain: TrainConfig) -> dict[str, Any]:
     """All other knobs, folded away; returns only those that a person changed."""
     changed: dict[str, Any] = st.session_state.setdefault(state.CHANGED_KNOBS, {})
+    left_out = () if models.describe(plain.model).task == "masks" else ("init_from",)
+    for name in left_out:
+        changed.pop(name, None)
     title = f"Advanced: {len(changed)} changed by hand" if changed else "Advanced"
     with st.expander(title, icon=":material/tune:", key="advanced"):
         for group, names in GROUPS.items():
             st.markdown(f"**{group}**")
             columns = st.columns(2)
-            for place, name in enumerate(names):
+            for place, name in enumerate(name for name in names if name not in left_out):
                 _knob(columns[place % 2], name, plain, changed)
         if changed and st.button("Back to the recipe's values", icon=":material/undo:"):
             changed.clear()
@@ -101,6 +115,8 @@ def _knob(place: Any, name: str, plain: TrainConfig, changed: dict[str, Any]) ->
     title = TITLES.get(name, name.replace("_", " "))
     if spec.type == "bool":
         new: Any = place.checkbox(title, value, **common)
+    elif name == "init_from":
+        new = place.selectbox(title, _beginnings(value), index=_beginnings(value).index(value), **common)
     elif choices := spec.metadata["choices"]:
         new = place.selectbox(title, choices, index=choices.index(value), **common)
     elif spec.type == "int":
@@ -112,6 +128,13 @@ def _knob(place: Any, name: str, plain: TrainConfig, changed: dict[str, Any]) ->
         if new == default:
             del changed[name]
         st.rerun()
+
+
+def _beginnings(value: str) -> list[str]:
+    """Ids of the runs whose weights an FCN can begin with: CNNs on MNIST."""
+    found = [run for run in state.own_and_shipped() if run.has_weights and (config := _config_of(run))
+             and config.model == "cnn" and data.describe(config.dataset).image_shape == (1, 28, 28)]  # fmt: skip
+    return list(dict.fromkeys(["", value, *(run.id for run in found)]))
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -10,11 +10,13 @@ from typing import Any
 
 import streamlit as st
 
+from core import data
 from core.errors import LabError
 from core.runs import ENDED, LIVE, RESUMABLE, Run, Status
 from pages.ui import charts, form, plot, state, words
 
 FIGURES = {"loss": "Loss", "accuracy": "Accuracy", "lr": "Learning rate", "speed": "Images a second"}
+OF_MASKS = {"loss": "Loss", "iou": "Digit IoU", "lr": "Learning rate", "speed": "Images a second"}
 ENDABLE = (*LIVE, *RESUMABLE)
 
 
@@ -84,8 +86,9 @@ def _time_left(run: Run, status: Status, done: float) -> str:
 
 def _figures(run: Run, status: Status, metrics: Any) -> None:  # noqa: ANN401
     place, epochs, steps = charts.best_epoch(metrics.epochs), metrics.epochs, metrics.steps
+    measure = "val_iou" if "val_iou" in epochs else "val_accuracy"
     cells = {
-        "Best validation": (f"{epochs['val_accuracy'][place]:.2%}" if place is not None else "–"),
+        "Best validation": (f"{epochs[measure][place]:.2%}" if place is not None else "–"),
         "at epoch": (str(epochs["epoch"][place]) if place is not None else "–"),
         "Patience left": (str(epochs["patience_left"][-1]) if place is not None and run.config.patience else "off"),
         "Images a second": (f"{steps['images_per_second'][-1]:,.0f}" if steps else "–"),
@@ -94,11 +97,13 @@ def _figures(run: Run, status: Status, metrics: Any) -> None:  # noqa: ANN401
         "Memory": words.memory(status.memory_mb) if status.memory_mb else "–",
     }
     helps = {
-        "Best validation": "Accuracy on the validation images at the epoch with the lowest validation loss.",
+        "Best validation": "Accuracy on the validation images at the epoch with the lowest validation loss; of scenes "
+        "the mean intersection over union of the digits.",
         "Patience left": "Epochs that may pass without a lower validation loss before it stops early.",
     }
     if test := run.test():
-        cells = {"Test accuracy": f"{test['accuracy']:.2%}", **cells}
+        iou = {"Test IoU": f"{test['iou']:.2%}"} if "iou" in test else {}
+        cells = {"Test accuracy": f"{test['accuracy']:.2%}", **iou, **cells}
         opened = len(test["opened"])
         times = "once" if opened == 1 else f"{opened} times"
         helps["Test accuracy"] = f"On {test['images']:,} sealed test images, at the best weights; opened {times}."
@@ -136,7 +141,8 @@ def curves(run: Run, others: list[Run], view: charts.View) -> None:
     """The four charts."""
     drawn = [charts.Curve(each.id, each.name, each.metrics()) for each in (run, *others)]
     columns = [*st.columns(2), *st.columns(2)]
-    for column, (kind, title) in zip(columns, FIGURES.items(), strict=True):
+    figures = OF_MASKS if data.describe(run.config.dataset).has_masks else FIGURES
+    for column, (kind, title) in zip(columns, figures.items(), strict=True):
         with column:
             st.markdown(f"**{title}**" + (" · training dashed, validation solid, ★ best" if kind == "loss" else ""))
             alt = charts.in_words(kind, drawn)

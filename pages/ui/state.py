@@ -23,6 +23,11 @@ FORKED_FROM = "forked_from"  # id of the run whose config the form was filled wi
 DISCARDED = "discarded"  # (id, name) of the run that was discarded last, for Undo
 NOTICE = "notice"  # a sentence to show once, after the rerun that it caused
 DELETED = "deleted_runs"  # ids of the runs that the Compare page deleted last, for Undo
+PICTURE = "picture"  # place, in the official test set, of the picture that the Grad-CAM page shows
+PICKS = "picture_picks"  # how often a picture was picked, so that an upload and a picked row can be let go
+INK = "segment_ink"  # uint8 [64, 64], what is on the canvas of the Segment page
+INK_VERSION = "segment_ink_version"  # grows whenever the page itself puts ink on the canvas
+SCENE = "segment_scene"  # seed of the random scene that was put there, while the canvas still shows it
 PICKED = "picked_runs"  # ids of the runs that the Compare page has picked
 
 

@@ -64,7 +64,8 @@ def _changed(row: Row) -> str:
 
 COLUMNS = (
     Column("run", lambda row: row.label, str, _text),
-    Column("test accuracy", lambda row: row.test_accuracy, _share, _percent, "At the best weights; mean over seeds."),
+    Column("test accuracy", lambda row: row.test_accuracy, _share, _percent,
+           "At the best weights; mean over seeds. Of scenes: digit IoU."),
     Column("95 % interval", _interval, str, _text,
            "Where the accuracy probably lies, in percent: Wilson's for one run, Student's over seeds for more."),
     Column("± seeds", lambda row: row.test_spread, _share, _percent, "Standard deviation of test accuracy over seeds."),

@@ -27,14 +27,14 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def server(runs: Path, **environment: str) -> Iterator[str]:
-    """The app on a free port with its runs in `runs`; gives its address, and ends it as Ctrl-C does."""
+def server(runs: Path, *flags: str, script: str = "app.py", **environment: str) -> Iterator[str]:
+    """The app, or another script, on a free port with its runs in `runs`; gives its address, ends it as Ctrl-C does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"],
+        [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}", *flags],
         cwd=PROJECT,
         env={**os.environ, "CNNLAB_RUNS": str(runs), **environment},
         stdout=subprocess.DEVNULL,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 
 from pages.ui.canvas import CLASS_COLOURS
-from tests.browser.app import LAPTOP, PHONE, PROJECT, _wait_until_healthy, chromium, wait_for
+from tests.browser.app import LAPTOP, PHONE, chromium, server, wait_for
+from tests.browser.canvas import Canvas
 from tests.browser.conftest import ARTEFACTS
 
 pytestmark = [
@@ -94,57 +90,16 @@ WATCH = """canvas => {
 }"""
 
 
-@contextmanager
-def serving(script):
-    """A script of the test's own on a free port; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    flags = ["--server.headless=true", f"--server.port={port}", "--client.toolbarMode=developer"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(script), *flags],
-        cwd=PROJECT,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        _wait_until_healthy(process, address)
-        yield address
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     script = tmp_path_factory.mktemp("canvas") / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    with serving(script) as address:
+    with server(script.parent, "--client.toolbarMode=developer", script=str(script)) as address:
         yield address
 
 
-class Board:
-    """The canvas on a page, as a person meets it."""
-
-    def __init__(self, page):
-        self.page = page
-        self.ink = page.locator("canvas.ink")
-        self.ink.wait_for(timeout=30_000)
-        page.locator(".bars li").nth(10).wait_for(timeout=10_000)
-        self.ink.scroll_into_view_if_needed()
-
-    def place(self, x, y):
-        """Where on the page the middle of a pixel is."""
-        box = self.ink.bounding_box()
-        return box["x"] + (x + 0.5) * box["width"] / 64, box["y"] + (y + 0.5) * box["height"] / 64
-
-    def stroke(self, *corners, steps=8):
-        self.page.mouse.move(*self.place(*corners[0]))
-        self.page.mouse.down()
-        for corner in corners[1:]:
-            self.page.mouse.move(*self.place(*corner), steps=steps)
-        self.page.mouse.up()
+class Board(Canvas):
+    """The canvas on a page of the test's own."""
 
     def pixel(self, x, y):
         """Its colour, [red, green, blue]."""

@@ -285,13 +285,13 @@ def test_convnet_and_resnet_have_exactly_sixteen_convolutions(name, in_shape):
     convolutions = [m for m in build(name, in_shape).modules() if isinstance(m, nn.Conv2d)]
     assert len(convolutions) == 16
     assert [conv.kernel_size for conv in convolutions] == [(2, 2)] + 15 * [(3, 3)]
-    assert [conv.out_channels for conv in convolutions] == [8 * in_shape[0]] + [32] * 5 + [64] * 4 + [128] * 6
+    assert [conv.out_channels for conv in convolutions] == [8 * in_shape[0]] + [32] * 5 + [64] * 8 + [128] * 2
 
 
 @pytest.mark.parametrize("name", SIXTEEN)
 def test_blocks_bear_the_names_that_readers_expect(name):
     model = build(name)
-    assert [len(model.layer1), len(model.layer2), len(model.layer3)] == [2, 2, 3]
+    assert [len(model.layer1), len(model.layer2), len(model.layer3)] == [2, 4, 1]
     for block in (*model.layer1, *model.layer2, *model.layer3):
         names = [path for path, m in block.named_children() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
         assert names == ["conv1", "norm1", "conv2", "norm2"]

@@ -42,6 +42,11 @@ def assemble(info: DatasetInfo, digits: Dataset) -> Dataset:
     return Dataset(info.name, info.classes, **splits, fingerprint=_fingerprint(splits["test"]), maker=train)
 
 
+def test_maker(digits: Dataset) -> SceneMaker:
+    """What makes scenes of a data set's test digits, as the test scenes are made."""
+    return _maker(digits.test, TESTING)
+
+
 def step_scenes(maker: SceneMaker, count: int, seed: int, epoch: int, step: int) -> tuple[Tensor, Tensor]:
     """The scenes of one training step: images uint8 [count, 1, 64, 64] and labels int64 [count, 64, 64]."""
     mixed = step_generator(seed, epoch, step, stream=STREAM).initial_seed()

@@ -20,7 +20,7 @@ from core.data.ink import pens, skeletons, templates
 SIDE, BACKGROUND = 64, 10  # pixels of a field; the class of its black pixels
 MNIST_HEIGHT = 20.0  # pixels of the ink of an MNIST digit, which is size 1
 HOW_MANY = (0.3, 0.25, 0.2, 0.15, 0.1)  # chance of 1 to 5 digits
-LARGEST = (1.8, 1.6, 1.3, 1.1, 1.0)  # size of a digit among 1 to 5, so that they have room
+LARGEST = (2.8, 1.7, 1.3, 1.1, 1.0)  # size of a digit among 1 to 5, so that they have room
 TRIALS = 12  # layouts, of which the one with the least overlap is taken
 INK = 64  # from this value, of 255, before noise, a pixel belongs to its digit
 COARSE = 17  # points a side at which a bend is worked out
@@ -40,7 +40,7 @@ class SceneSpec:
     """
 
     most: int = 5
-    size: tuple[float, float] = (0.5, 1.8)
+    size: tuple[float, float] = (0.5, 2.8)
     degrees: float = 18.0
     slant: float = 0.3
     stretch: tuple[float, float] = (0.75, 1.25)
@@ -49,13 +49,13 @@ class SceneSpec:
     brightness: tuple[float, float] = (0.6, 1.0)
     noise: float = 0.06
     border: float = 5.0
-    images: float = 0.4
+    images: float = 0.5
     skeletons: float = 0.25
     everywhere: bool = False
 
 
 LEARNING = SceneSpec()
-TESTING = replace(LEARNING, images=0.6, skeletons=0.4)  # MNIST digits only
+TESTING = replace(LEARNING, size=(0.5, 1.8), images=0.6, skeletons=0.4)  # MNIST digits only
 PLAIN = replace(LEARNING, most=1, size=(1.0, 1.0), degrees=0.0, slant=0.0, stretch=(1.0, 1.0), pen=(1.0, 1.0), bend=0.0)
 AS_IT_IS = replace(PLAIN, brightness=(1.0, 1.0), noise=0.0, border=14.0, images=1.0, skeletons=0.0)
 EVERYWHERE = replace(AS_IT_IS, everywhere=True)

@@ -36,7 +36,7 @@ def main(run: str) -> None:
     answers = evaluate(model, test).predictions
     print_scenes("test scenes", answers, test.labels)
     alone = torch.tensor([len(mask.unique()) == 2 for mask in test.labels])
-    print_scenes("of them with one digit", answers[alone], test.labels[alone])
+    print_scenes("those of them with one digit", answers[alone], test.labels[alone])
     grid = places(model)
     print(f"a digit at {len(PLACES)}x{len(PLACES)} places: {grid.min():.2%} to {grid.max():.2%}")
     print(np.array2string(grid * 100, precision=1, floatmode="fixed"))

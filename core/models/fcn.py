@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import CheckpointError
-from core.models.cnn import CNN, HIDDEN
-from core.models.layers import FirstConv, Normalize, conv3x3, full_precision
+from core.models.cnn import CNN, HIDDEN, Convolutions
+from core.models.layers import conv3x3, full_precision
 
 DIGIT_SIDE = 28  # pixels of the images that the CNN was made for
 WINDOW = DIGIT_SIDE // 8  # rows and columns of its last feature map, which its first linear layer sees
@@ -80,7 +80,7 @@ class Rise(nn.Module):
         return out
 
 
-class FCN(nn.Module):
+class FCN(Convolutions):
     """The CNN's layers, its linear layers as convolutions, and de-convolutions with the earlier maps beside them.
 
     forward: images float [N, C, H, W] in 0..1 -> logits float32 [N, num_classes, H, W].
@@ -90,20 +90,8 @@ class FCN(nn.Module):
     """
 
     def __init__(self, in_shape: tuple[int, int, int], num_classes: int, width: int) -> None:
-        super().__init__()
         channels = in_shape[0]
-        self.normalize = Normalize(channels)
-        self.conv1 = FirstConv(channels, 3)
-        self.pool1 = nn.MaxPool2d(2)
-        self.relu1 = nn.ReLU()
-        self.conv2 = conv3x3(self.conv1.out_channels, 2 * width)
-        self.pool2 = nn.MaxPool2d(2)
-        self.norm2 = nn.BatchNorm2d(2 * width)
-        self.relu2 = nn.ReLU()
-        self.conv3 = conv3x3(2 * width, 4 * width)
-        self.pool3 = nn.MaxPool2d(2)
-        self.norm3 = nn.BatchNorm2d(4 * width)
-        self.relu3 = nn.ReLU()
+        super().__init__(channels, width)
         self.fc1 = nn.Conv2d(4 * width, HIDDEN, WINDOW, padding=WINDOW // 2)
         self.relu4 = nn.ReLU()
         self.context = nn.Sequential(Context(HIDDEN), Context(HIDDEN))
@@ -118,13 +106,11 @@ class FCN(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """The last feature map, after its activation: float [N, w, H / 2, W / 2], at least 0; H, W multiples of 8."""
-        return self._maps(self.normalize(images))[1]
+        return self._coarse_and_fine(self.normalize(images))[1]
 
-    def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _coarse_and_fine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The map behind the coarse answer, [N, 128, H / 8, W / 8], and the finest one, [N, w, H / 2, W / 2]."""
-        half = self.relu1(self.pool1(self.conv1(x)))  # [N, C, H, W] -> [N, 18C, H / 2, W / 2]
-        quarter = self.relu2(self.norm2(self.pool2(self.conv2(half))))  # [N, 2w, H / 4, W / 4]
-        eighth = self.relu3(self.norm3(self.pool3(self.conv3(quarter))))  # [N, 4w, H / 8, W / 8]
+        half, quarter, eighth = self.maps(x)
         coarse = self.context(self.relu4(self.fc1(eighth)))  # [N, 128, H / 8, W / 8]
         return coarse, self.rise2(self.rise1(coarse, self.beside(quarter)), half)
 
@@ -133,7 +119,7 @@ class FCN(nn.Module):
         x = self.normalize(images)
         height, width = x.shape[2:]
         x = functional.pad(x, (0, -width % 8, 0, -height % 8))  # to multiples of 8
-        coarse, fine = self._maps(x)
+        coarse, fine = self._coarse_and_fine(x)
         half = self.score(fine) + self.up_fc2(self.fc2(coarse))  # [N, classes, H / 2, W / 2]
         return full_precision(self.up_score(half) + self.ink(x))[:, :, :height, :width]
 

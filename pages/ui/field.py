@@ -41,9 +41,9 @@ def _kept() -> Kept:
 @st.cache_resource
 def _maker() -> SceneMaker:
     """Makes scenes of test digits of the set that ships."""
-    from core.data.ink.dataset import test_maker
+    from core.data.ink.dataset import maker_of_test_digits
 
-    return test_maker(data.load("mnist-mini"))
+    return maker_of_test_digits(data.load("mnist-mini"))
 
 
 def segmenters() -> list[Run]:

@@ -11,7 +11,7 @@ import pytest
 
 from pages.ui.canvas import CLASS_COLOURS
 from tests.browser.app import LAPTOP, PHONE, chromium, server, wait_for
-from tests.browser.canvas import Canvas
+from tests.browser.canvas import WATCH, Canvas
 from tests.browser.conftest import ARTEFACTS
 
 pytestmark = [
@@ -71,23 +71,6 @@ for line in range(40):
 PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 64, 64).data]"
 SCROLLED = "document.querySelector('[data-testid=stMain]').scrollTop"
 SEVEN = [int(CLASS_COLOURS[7][at : at + 2], 16) for at in (1, 3, 5)]
-
-# Waits for pointer events on the canvas and notes for each when its pixel first had the overlay's colour.
-WATCH = """canvas => {
-  window.delays = []
-  canvas.addEventListener('pointermove', event => {
-    if (!event.buttons) return
-    const box = canvas.getBoundingClientRect(), began = performance.now()
-    const x = Math.floor((event.clientX - box.left) / box.width * 64)
-    const y = Math.floor((event.clientY - box.top) / box.height * 64)
-    const look = () => {
-      const [red, , blue] = canvas.getContext('2d').getImageData(x, y, 1, 1).data
-      if (red > 100 && red - blue > 20) window.delays.push(performance.now() - began)
-      else if (performance.now() - began < 5000) requestAnimationFrame(look)
-    }
-    look()
-  })
-}"""
 
 
 @pytest.fixture(scope="module")

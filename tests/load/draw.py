@@ -13,24 +13,9 @@ import tempfile
 from pathlib import Path
 
 from tests.browser.app import FLAGS, LAPTOP, chromium, server
-from tests.browser.canvas import Canvas
+from tests.browser.canvas import WATCH, Canvas
 
 ROUNDS = 6
-WATCH = """canvas => {
-  window.delays = []
-  canvas.addEventListener('pointermove', event => {
-    if (!event.buttons) return
-    const box = canvas.getBoundingClientRect(), began = performance.now()
-    const x = Math.floor((event.clientX - box.left) / box.width * 64)
-    const y = Math.floor((event.clientY - box.top) / box.height * 64)
-    const look = () => {
-      const colour = [...canvas.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)
-      if (Math.max(...colour) - Math.min(...colour) > 12) window.delays.push(performance.now() - began)
-      else if (performance.now() - began < 5000) requestAnimationFrame(look)
-    }
-    look()
-  })
-}"""
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def assemble(info: DatasetInfo, digits: Dataset) -> Dataset:
     return Dataset(info.name, info.classes, **splits, fingerprint=_fingerprint(splits["test"]), maker=train)
 
 
-def test_maker(digits: Dataset) -> SceneMaker:
+def maker_of_test_digits(digits: Dataset) -> SceneMaker:
     """What makes scenes of a data set's test digits, as the test scenes are made."""
     return _maker(digits.test, TESTING)
 

@@ -58,8 +58,9 @@ def buttons(run: Run, status: Status) -> None:
 
 
 def _button(label: str, icon: str, enabled: bool, action: Any, run_id: str) -> None:  # noqa: ANN401
-    if st.button(label, icon=f":material/{icon}:", disabled=not enabled, key=label.lower()):
-        state.attempt(action, run_id)
+    """A button that acts before anything is drawn, so that little time passes in which leaving the page undoes it."""
+    if st.button(label, icon=f":material/{icon}:", disabled=not enabled, key=label.lower(), on_click=state.attempt,
+                 args=(action, run_id)):  # fmt: skip
         st.rerun()
 
 

@@ -39,11 +39,14 @@ def test_a_network_learns_live_is_paused_resumed_and_finishes_above_90_percent(o
         run = next(run for run in store.list() if not run.is_shipped)
         wait_for(lambda: run.status().state == "paused", 30, "paused")
         page.get_by_role("button", name="Resume", exact=True).and_(page.locator(":enabled")).wait_for(timeout=20_000)
+        paused_at = run.metrics().steps["step"][-1]
         press(page, "Resume")
+        wait_for(lambda: run.status().state != "paused", 20, "the press arrived")
         page.goto(address)  # leave the page: the run goes on
         second = open_page(f"{address}/train?run={run.id}", PHONE)
         wait_for(lambda: points(second, 1) > first + 5, 60, "another tab, a phone, finds the curve")
-        wait_for(lambda: run.status().state == "finished", 180, "finished")
+        wait_for(lambda: run.metrics().steps["step"][-1] > paused_at, 120, "it goes on")
+        wait_for(lambda: run.status().state == "finished", 600, "finished")
         second.get_by_text(re.compile("Test accuracy")).first.wait_for(timeout=10_000)
         assert max(run.metrics().epochs["val_accuracy"]) > 0.9
         assert run.metrics().steps["step"] == sorted(set(run.metrics().steps["step"]))

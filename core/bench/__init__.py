@@ -7,6 +7,7 @@ ablation.py   what each ingredient of the fast recipe is worth
 lesson.py     what skip connections are worth without any trick
 surgery.py    what a CNN's weights are worth to an FCN
 explain.py    our Grad-CAM against pytorch-grad-cam
+energy.py     how much of a map lies on the digit that it explains
 photos.py     which data set they use
 table.py      rows of figures as text
 """

@@ -2,8 +2,9 @@
 
 The map, from the bottom up; each line may import only from the lines above it:
 
-    errors.py                 one tree of errors
+    errors.py, causes.py      one tree of errors; why a training could not go on, in words
     files.py, machine.py      atomic files; what this machine is
+    tensors.py                tensors in a file that anybody may have written
     data/                     data sets in memory, their cache and download, augmentation, scenes of ink
     models/                   the networks by name, and what each costs
     recipes.py, config.py     TrainConfig: every knob of a run, filled in by a recipe
@@ -14,7 +15,7 @@ The map, from the bottom up; each line may import only from the lines above it:
     statistics.py             how sure a figure is: intervals, tests of differences, calibration
     training/                 fit: a config in, a stream of events out
     checkpoints.py            weights and states on disk, hashed and committed by a manifest
-    metrics.py, runs.py       the run store: the only code that knows a run's files
+    metrics.py, runs/         the run store: the only code that knows a run's files
     summaries.py              what a table says of each run, read once and kept
     answers.py                what a run answered to every test image
     comparison.py, tables.py  rows of a comparison, seeds folded; tables as CSV, Markdown and LaTeX
@@ -25,7 +26,7 @@ The map, from the bottom up; each line may import only from the lines above it:
     worker.py                 the child process of one run
     reference.py              the reference runs that ship, and the table of their results
     bench/                    benchmarks: what this machine does, side by side in one run
-    __main__.py, cli/         python -m core train | evaluate | list | fetch | export | bench | reference
+    __main__.py, cli/         python -m core train | evaluate | list | audit | fetch | export | bench | reference
 
 In ten lines:
 

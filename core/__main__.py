@@ -1,4 +1,4 @@
-"""The command line: python -m core train | evaluate | list | fetch | export | bench | reference.
+"""The command line: python -m core train | evaluate | list | audit | fetch | export | bench | reference.
 
 Owns: the arguments. Each command's work is in `core/cli/`. An error of ours is printed and exits with 2.
 """
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", choices=("onnx",), default="onnx", help="the format")
     export.add_argument("--out", metavar="FILE", help="where to (default: <run>.onnx in this folder)")
     commands.add_parser("list", help="all runs, the newest first")
+    commands.add_parser("audit", help="check the files of all runs; changes nothing, exit code 1 if one is not whole")
     commands.add_parser(
         "reference", help="train the runs that ship, as far as they are not there; goes on where it was"
     )

@@ -5,6 +5,8 @@ Owns: reading and checking `predictions.npz`. Leaves writing to `core.runs`, con
 
 from __future__ import annotations
 
+import hashlib
+import io
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.errors import RunError
 from core.runs import Run
+from core.runs.results import ANSWERS, SUMS
 
 FIELDS = ("prediction", "probability", "label")
 
@@ -62,7 +65,10 @@ def answers_of(run: Run) -> Answers:
             f"Run {run.id} answers for every pixel of a field: its answers are masks, not classes of images."
         )
     try:
-        with (run.path / "predictions.npz").open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        content = (run.path / ANSWERS).read_bytes()
+        if SUMS in test and hashlib.sha256(content).hexdigest() not in test[SUMS]:
+            raise ValueError("its SHA-256 does not agree")
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             found = {name: file[name] for name in FIELDS}
         _check(found)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

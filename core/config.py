@@ -21,6 +21,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 SCHEDULES = ("constant", "linear", "cosine")
 PRECISIONS = ("auto", "float32", "bf16")
 EXAMPLE = '{"model": "cnn"}'
+SMALL_SIDE = 0.75  # of an image's side, in the steps of low resolution
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -73,6 +74,8 @@ class TrainConfig:
     rotate: float = knob("turn images by up to so many degrees", low=0.0, high=180.0)
     scale: float = knob("grow or shrink images by up to this share", low=0.0, high=0.5)
 
+    low_resolution: float = knob("share of all epochs that show images at 3/4 of their size", low=0.0, high=1.0)
+
     precision: str = knob("arithmetic; auto takes bf16 where the processor has it", default="auto", choices=PRECISIONS)
     device: str = knob("where it computes; auto takes a GPU where there is one", default="auto", choices=DEVICES)
     threads: int = knob("processor threads; 0 takes all cores", default=0, low=0, high=1024)
@@ -99,6 +102,14 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """Every knob by name, ready for JSON."""
         return asdict(self)
+
+    def work(self, epochs: float) -> float:
+        """The arithmetic of the first `epochs` epochs, as so many epochs over images of full size.
+
+        A convolution's work goes with the pixels that it sees.
+        """
+        small = min(epochs, self.low_resolution * self.epochs)
+        return small * SMALL_SIDE**2 + epochs - small
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
@@ -180,6 +191,12 @@ def _check_fit(config: TrainConfig, info: data.DatasetInfo) -> None:
         )
     if config.init_from and task != "masks":
         raise ConfigError(f"init_from is {shown(config.init_from)}, but only an FCN begins with another run's weights.")
+    if config.low_resolution and (task == "masks" or not models.describe(config.model).any_size):
+        able = [name for name in models.names("classes") if models.describe(name).any_size]
+        raise ConfigError(
+            f"low_resolution is {shown(config.low_resolution)}, but {config.model!r} learns from images of one size. "
+            f"Take 0, or one of {', '.join(able)}."
+        )
 
 
 def _check_sizes(config: TrainConfig, info: data.DatasetInfo) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ MOST_SECONDS = 120.0  # a child that measures longer than this is given up
 ENOUGH_EPOCHS = 2  # an earlier run tells from its second epoch on: the first holds the start
 LEARNING = {  # knobs that change what is learned, not what a step costs
     *("seed", "recipe", "epochs", "learning_rate", "schedule", "warmup"),
-    *("weight_decay", "label_smoothing", "patience"),
+    *("weight_decay", "label_smoothing", "patience", "low_resolution"),
 }
 
 
@@ -135,13 +135,17 @@ def kind_of(config: TrainConfig) -> str:
 
 
 def figures_of(run: Run) -> dict[str, Any] | None:
-    """Seconds an epoch (with its validation) and memory of a run on this machine; None if it was too short to tell."""
+    """Seconds an epoch (over images of full size, with its validation) and memory of a run on this machine.
+
+    None if it was too short to tell.
+    """
     seconds = run.metrics().epochs.get("seconds", [])
     status = run.status()
     if len(seconds) < ENOUGH_EPOCHS or not _is_from_here(run):
         return None
-    per_epoch = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    start = max(0.0, seconds[0] - per_epoch)
+    first, all_of_it = run.config.work(1), run.config.work(len(seconds))
+    per_epoch = (seconds[-1] - seconds[0]) / (all_of_it - first)
+    start = max(0.0, seconds[0] - per_epoch * first)
     figures = {"epoch_seconds": per_epoch, "start_seconds": start, "source": "earlier runs"}
     return figures | ({"memory_mb": status.memory_mb} if status.memory_mb else {})
 
@@ -174,7 +178,8 @@ def measure_in_child(config: TrainConfig) -> dict[str, Any]:
 def measure(config: TrainConfig) -> dict[str, Any]:
     """Train a few steps and validate once, in this process; nothing is kept.
 
-    Returns seconds of an epoch with its validation, seconds before the first step, memory, parameters, multiply-adds.
+    Returns seconds of an epoch over images of full size with its validation, seconds before the first step, memory,
+    parameters, multiply-adds.
     """
     begin = time.perf_counter()
     from core import data as datasets
@@ -185,7 +190,7 @@ def measure(config: TrainConfig) -> dict[str, Any]:
 
     use_threads(config.threads)
     data = datasets.load(config.dataset)
-    learner = Learner(config, data)
+    learner = Learner(replace(config, low_resolution=0.0), data)
     size = cost(learner.model, datasets.describe(config.dataset).image_shape)
     order = learner.epoch_order()
     begin_steps = time.perf_counter()
@@ -225,8 +230,8 @@ def _steps(learner: Any, order: Any, least: int, seconds: float) -> float:  # no
 
 def _forecast(config: TrainConfig, figures: dict[str, Any]) -> Forecast:
     return Forecast(
-        seconds=figures["start_seconds"] + figures["epoch_seconds"] * config.epochs,
-        seconds_per_epoch=figures["epoch_seconds"],
+        seconds=figures["start_seconds"] + figures["epoch_seconds"] * config.work(config.epochs),
+        seconds_per_epoch=figures["epoch_seconds"] * config.work(config.epochs) / config.epochs,
         memory_mb=figures["memory_mb"],
         parameters=figures["parameters"],
         multiply_adds=figures["multiply_adds"],

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from core.config import TrainConfig
 from core.errors import RunError
-from core.runs import RESUMABLE, Run, RunStore
+from core.runs import ENDED, RESUMABLE, Run, RunStore
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_FOR_LOCK = 0.5
@@ -247,11 +247,13 @@ def _settle(run: Run, exit_code: int) -> None:
     try:
         with run.held(SECONDS_FOR_LOCK):
             state = run.status_when_held().state
-            if state == "interrupted" and exit_code < 0:
+            if state in ("interrupted", "queued") and exit_code < 0:
                 run.set_status(state="interrupted", reason=_killed(exit_code), ended=time.time())
             elif state == "interrupted" or (state == "queued" and exit_code != 0):
                 reason = f"Its process ended with exit code {exit_code}. The end of its log says more."
                 run.set_status(state="failed", reason=reason, ended=time.time())
+            elif state in ENDED and exit_code < 0:  # it had not come to that
+                run.drop_states()
     except Timeout:
         return
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core import data, models
 from core.errors import CheckpointError
 from core.runs import Run, RunStore
+from core.tensors import misfit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,16 +20,18 @@ def load_model(run_or_path: Run | str | Path) -> nn.Module:
     It takes images float [N, C, H, W] in 0..1 and gives logits [N, classes].
     run_or_path: a Run, a run's id, the path of a run's folder, or of the weights in it.
 
-    Raises: UnknownNameError when there is no such run, CheckpointError when its weights are missing, damaged, or of
-    another shape than its config says.
+    Raises: UnknownNameError when there is no such run, CheckpointError when its weights are missing, damaged, no
+    numbers, or not those of the network that its config tells of.
     """
     run = _find(run_or_path)
     info = data.describe(run.config.dataset)
     model = models.build(run.config.model, info.image_shape, len(info.classes), width=run.config.width)
-    try:
-        model.load_state_dict(run.load_weights())
-    except RuntimeError as error:
-        raise CheckpointError(f"The weights of run {run.id} do not fit its config: {error}") from None
+    weights = run.load_weights()
+    if wrong := misfit(model.state_dict(), weights):
+        raise CheckpointError(
+            f"The weights of run {run.id} do not fit its config: {wrong}. Fork the run to train it again."
+        )
+    model.load_state_dict(weights)
     return model.float().eval()
 
 

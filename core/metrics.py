@@ -5,6 +5,7 @@ Owns: the columns that charts are drawn from. Leaves writing to `core.runs`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class Metrics:
 
     version: grows with every change, so that a figure made from the same version need not be made again.
     steps, epochs: a list for each field of the Step and Epoch events. end: the End event, or None.
+    sha256: of all whole lines.
     damaged_lines: lines that are no JSON objects, or lack a number, and were skipped.
     """
 
@@ -32,6 +34,7 @@ class Metrics:
     steps: Columns = field(default_factory=dict)
     epochs: Columns = field(default_factory=dict)
     end: dict[str, Any] | None = None
+    sha256: str = ""
     damaged_lines: int = 0
 
 
@@ -54,12 +57,14 @@ class MetricsReader:
                     steps={name: list(values) for name, values in self._columns["step"].items()},
                     epochs={name: list(values) for name, values in self._columns["epoch"].items()},
                     end=self._end,
+                    sha256=self._hash.hexdigest(),
                     damaged_lines=self._damaged,
                 )
             return self._metrics
 
     def _forget(self) -> None:
         self._inode, self._offset = 0, 0
+        self._hash = hashlib.sha256()
         self._columns: dict[str, Columns] = {"step": {}, "epoch": {}}
         self._end: dict[str, Any] | None = None
         self._damaged = 0
@@ -80,6 +85,7 @@ class MetricsReader:
             file.seek(self._offset)
             block = file.read()
         whole = block[: block.rfind(b"\n") + 1]
+        self._hash.update(whole)
         for line in whole.splitlines():
             self._take_in(line)
         self._offset += len(whole)

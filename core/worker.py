@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import threading
 import time
@@ -19,9 +20,9 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from core import causes, machine, training
 from core import data as datasets
-from core import machine, training
-from core.errors import LabError
+from core.errors import LabError, RunError
 from core.evaluation import evaluate
 from core.loading import load_model
 from core.models.cost import cost_of
@@ -31,13 +32,18 @@ from core.training.device import choose_device, choose_precision, use_threads
 SECONDS_FOR_LOCK = 5.0  # somebody who looks whether a run is alive holds its lock for a moment
 STARTABLE = ("queued", *RESUMABLE)
 PAUSING = ("pause", "discard")
+LEAVING = ("pause", "leave")
 
 
 class Control:
-    """What a run is told: the last word in its folder, unless its server has gone."""
+    """What a run is told: the last word in its folder, unless its server has gone.
 
-    def __init__(self, run: Run) -> None:
+    pipe: file descriptor whose other end the server holds and never writes to; -1 for a run without a server.
+    """
+
+    def __init__(self, run: Run, pipe: int = -1) -> None:
         self._run = run
+        self._pipe = pipe
         self._path = run.path / "control.json"
         self._seen = -1
         self._word = "run"
@@ -45,6 +51,8 @@ class Control:
 
     def __call__(self) -> str:
         """The word for `fit`; reads the file only when it changed."""
+        if self._pipe >= 0 and _has_ended(self._pipe):
+            self.server_has_gone.set()
         if self.server_has_gone.is_set():
             return "leave"
         try:
@@ -61,28 +69,54 @@ def work(run: Run, *, control: Control | None = None, told: Callable[[training.E
 
     control: who steers it, else the run's own control file. told: called with every event, after it is stored.
 
-    Raises: filelock.Timeout when another process works on the run.
+    Raises: filelock.Timeout when another process works on the run; RunError when the disk refuses even to write down
+    how it ended: it then is found interrupted.
     """
     control = control or Control(run)
     with run.held(SECONDS_FOR_LOCK):
         status = run.status_when_held()
-        if status.state not in STARTABLE or control() == "pause":
+        if status.state not in STARTABLE or control() in LEAVING:  # it stays where it was, in the queue say
             return status.state
-        run.set_status(state="running", started=status.started or time.time(), reason="", warning="")
-        try:
-            end = _train(run, control, told)
-            if end.state in ENDED:
-                _open_test_set(run)
-        except LabError as error:
-            end = training.End("failed", str(error))
-        except Exception as error:
+        return _leave(run, _train_and_test(run, control, told))
+
+
+def _train_and_test(run: Run, control: Control, told: Callable[[training.Event], None] | None) -> training.End:
+    """Train and open the test set; whatever goes wrong becomes an end with its cause."""
+    try:
+        started = run.status_when_held().started or time.time()
+        run.set_status(state="running", started=started, reason="", warning="", metrics_sha256="")
+        end = _train(run, control, told)
+        if end.state in ENDED:
+            _open_test_set(run)
+    except LabError as error:
+        return training.End("failed", str(error))
+    except Exception as error:
+        with contextlib.suppress(Exception):  # its log may be on the disk that refuses, or memory too short to print it
             traceback.print_exc()
-            end = training.End("failed", _cause(error))
-        with contextlib.suppress(OSError):  # a full disk took the run; its state may not fit either
-            run.set_status(state=end.state, reason=end.reason, ended=time.time(), memory_mb=machine.peak_memory_mb())
-            if end.state in ENDED:  # only now: killed before, it can still go on from its last state
-                run.drop_states()
-        return end.state
+        return training.End("failed", causes.in_words(error))
+    return end
+
+
+def _leave(run: Run, end: training.End) -> str:
+    """Write down how it ended; returns the state."""
+    try:
+        _write_end(run, end)
+    except (OSError, MemoryError) as error:
+        end = training.End("failed", causes.in_words(error))
+        try:
+            _write_end(run, end)  # once more, for a disk that refused once
+        except OSError:
+            raise RunError(end.reason) from None
+    if end.state in ENDED:  # only now: killed before, it can still go on from its last state
+        with contextlib.suppress(OSError):  # they stay, and do no harm
+            run.drop_states()
+    return end.state
+
+
+def _write_end(run: Run, end: training.End) -> None:
+    metrics = "" if end.state == "failed" else run.metrics_sha256()  # its last line may be torn
+    memory_mb = machine.peak_memory_mb()
+    run.set_status(state=end.state, reason=end.reason, ended=time.time(), memory_mb=memory_mb, metrics_sha256=metrics)
 
 
 def _train(run: Run, control: Control, told: Callable[[training.Event], None] | None) -> training.End:
@@ -120,7 +154,8 @@ def _store(run: Run, event: training.Event) -> None:
     elif not (isinstance(event, training.End) and event.state in RESUMABLE):  # a resume would cut it off again
         run.append(event)
     if isinstance(event, training.Epoch):
-        run.set_status(epoch=event.epoch, seconds=event.seconds, memory_mb=machine.peak_memory_mb())
+        known = {"epoch": event.epoch, "seconds": event.seconds, "cpu_seconds": event.cpu_seconds}
+        run.set_status(**known, memory_mb=machine.peak_memory_mb())
 
 
 def _open_test_set(run: Run) -> None:
@@ -130,20 +165,10 @@ def _open_test_set(run: Run) -> None:
         run.save_test(evaluate(load_model(run), data.test), data.fingerprint)
 
 
-def _cause(error: Exception) -> str:
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return "The machine has too little free memory for this run. Take a smaller batch size or width."
-    if isinstance(error, OSError):
-        return f"The run's files could not be written: {error}. The last checkpoint is whole."
-    return f"{type(error).__name__}: {error}"
-
-
-def _watch_pipe(control: Control) -> None:
-    """Wait for the end of the standard input: the server that holds its other end has gone."""
-    with contextlib.suppress(OSError, ValueError):
-        while os.read(sys.stdin.fileno(), 1):
-            pass
-    control.server_has_gone.set()
+def _has_ended(pipe: int) -> bool:
+    """Whether nobody holds the other end any more. Does not wait, and asks in time that no step notices."""
+    can_be_read, _, _ = select.select([pipe], [], [], 0)
+    return bool(can_be_read) and not os.read(pipe, 1)
 
 
 def main() -> int:
@@ -153,10 +178,8 @@ def main() -> int:
         return 0  # a spare process whose server has gone
     run = Run(Path(path))
     _print_into(run.path / "log.txt")
-    control = Control(run)
-    threading.Thread(target=_watch_pipe, args=(control,), daemon=True).start()
     try:
-        work(run, control=control)
+        work(run, control=Control(run, sys.stdin.fileno()))
     except Timeout:
         print(f"Another process works on run {run.id}.", file=sys.stderr)
         return 1

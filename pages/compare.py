@@ -25,7 +25,7 @@ CHART_KINDS = {"loss": "Loss", "accuracy": "Accuracy"}
 download = partial(st.download_button, on_click="ignore")  # a file that is taken changes nothing on the page
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def differences() -> charts.Kept:
     """Differences that were worked out already, by the rows' runs and when their test sets were opened."""
     return charts.Kept(256)

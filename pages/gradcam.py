@@ -24,10 +24,14 @@ METHODS, CLASS, CENTRE, SHUFFLED, INSIDE = (
 
 @dataclass(frozen=True)
 class Card:
-    """What one network said, its pictures side by side as uint8 [H, W, 4], and the place for the verdict below them."""
+    """What one network said, how its map is drawn, and the place for the verdict below it.
+
+    It holds no pictures: the exported figure is made of it on demand, and waits for that as long as its tab is known.
+    """
 
     look: Look
-    strip: np.ndarray
+    opacity: float
+    smooth: bool
     place: Any
 
 
@@ -122,12 +126,17 @@ def show_maps(networks: list[Network], shown: Shown, question: Question) -> list
 
 def show_one(seen: Look, shown: Shown, opacity: float, smooth: bool) -> Card:
     """What one network says, and why: picture, map and overlay."""
-    picture, values = overlay.enlarged(shown.pixels, smooth=smooth), seen.shown(overlay.SIDE, smooth=smooth)
-    strip = overlay.strip([picture, overlay.coloured(values), overlay.blended(picture, values, opacity)])
     st.markdown(said.answer_in_words(seen, shown))
+    strip = strip_of(seen, shown, opacity, smooth)
     st.image(overlay.png(strip), width="stretch", alt=said.in_words(seen, shown))
     st.caption(said.how_in_words(seen))
-    return Card(seen, strip, st.empty())
+    return Card(seen, opacity, smooth, st.empty())
+
+
+def strip_of(seen: Look, shown: Shown, opacity: float, smooth: bool) -> np.ndarray:
+    """Picture, map and overlay side by side: uint8 [H, W, 4]."""
+    picture, values = overlay.enlarged(shown.pixels, smooth=smooth), seen.shown(overlay.SIDE, smooth=smooth)
+    return overlay.strip([picture, overlay.coloured(values), overlay.blended(picture, values, opacity)])
 
 
 def probabilities(found: list[Look]) -> None:
@@ -185,8 +194,9 @@ def take_along(cards: list[Card], shown: Shown, judged: list[dict[str, Any]]) ->
 def figure_of(cards: list[Card], shown: Shown) -> np.ndarray:
     """All strips under each other, with what each network said."""
     texts = [f"{said.answer_in_words(card.look, shown)}; {said.asked_in_words(card.look)}" for card in cards]
-    plain = [text.replace("*", "").replace("\\", "") for text in texts]  # without Markdown
-    return overlay.figure([(text, card.strip) for text, card in zip(plain, cards, strict=True)])
+    plain = [text.replace("*", "").replace("\\", "").replace(words.JOINER, "") for text in texts]  # without Markdown
+    strips = [strip_of(card.look, shown, card.opacity, card.smooth) for card in cards]
+    return overlay.figure(list(zip(plain, strips, strict=True)))
 
 
 def nothing_to_look_at() -> None:

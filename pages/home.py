@@ -5,7 +5,7 @@ import streamlit as st
 from core import data, machine
 from core.config import TrainConfig
 from core.runs import LIVE, RESUMABLE, Run
-from pages.ui import downloads, state, words
+from pages.ui import check, downloads, state, words
 
 FIRST = {"model": "cnn", "dataset": "mnist-mini", "recipe": "quick"}
 SHOWN_RUNS = 5
@@ -115,3 +115,4 @@ anything_live = any(run.status().state in LIVE for run in state.own_and_shipped(
 st.fragment(runs_now, run_every=2.0 if anything_live else None)()
 this_machine()
 st.fragment(data_sets, run_every=1.0 if downloads.under_way() else None)()
+st.fragment(check.offer)()

@@ -1,6 +1,7 @@
 """Segment: draw digits anywhere on a field, and every pixel gets its class while the pen still moves."""
 
 import random
+from contextlib import suppress
 
 import numpy as np
 import streamlit as st
@@ -54,6 +55,13 @@ def board(run: Run | None) -> None:
         _pixel(run, ink, seen, drawn.pixel)
     if seen:
         _take_along(ink, seen)
+
+
+def _warm_up(run: Run | None) -> None:
+    """Load the network before the canvas is there. What is wrong with it the board says."""
+    with suppress(LabError, OSError):
+        if run is not None:
+            field.network(run)
 
 
 def _heard(version: int) -> canvas.Drawn | None:
@@ -232,7 +240,7 @@ def _shifts(run: Run, ink: field.Pixels, seen: field.Seen) -> None:
     for column, (name, grid) in zip(columns, right.items(), strict=False):
         squares = np.kron(np.where(grid, 235, 70).astype(np.uint8), np.ones((16, 16), np.uint8))
         share = f"{grid.mean():.0%} of 81 places"
-        column.image(squares, f"{name}: {share}", alt=f"{name} reads it at {share}.")
+        column.image(squares, f"{words.md(name)}: {share}", alt=f"{name} reads it at {share}.")
 
 
 def main() -> None:
@@ -241,8 +249,10 @@ def main() -> None:
     st.caption(
         "Draw digits anywhere, several if you like: a fully convolutional network says of every pixel what it is."
     )
-    _linked_scene()
-    run = choose()
+    with st.spinner("Loading libraries, digits and the network…"):  # shown at the first look only: then it is quick
+        _linked_scene()
+        run = choose()
+        _warm_up(run)
     st.fragment(board)(run)
     if run is not None:
         st.fragment(why_convolutional)(run)

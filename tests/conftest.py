@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from core import runs
 from core.config import TrainConfig
-from core.runs import Run, RunStore
+from core.runs import Run, RunStore, places
+from core.training import State
 from core.worker import work
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,7 +23,7 @@ SMALL = {"train_size": 400, "batch_size": 50, "threads": 1}
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or touches a person's runs, nor those that ship."""
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(runs, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
 
 
 @pytest.fixture
@@ -42,6 +42,18 @@ def trained(store: RunStore, small: TrainConfig) -> Run:
     """A finished run."""
     run = store.create(small)
     assert work(run) == "finished"
+    return run
+
+
+@pytest.fixture
+def paused(store, small) -> Run:
+    """A run that was told to pause, with two checkpoints behind it."""
+    run = store.create(small)
+    words = iter(["run"] * 9 + ["pause"] * 9)
+    assert work(run, control=lambda: next(words)) == "paused"
+    state, metrics_bytes, _ = run.load_state()
+    assert metrics_bytes == run.metrics_bytes()
+    run.save_state(State(state.tensors, {**state.counters, "step": state.step + 1}))
     return run
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.comparison import REPORT, rows
 from core.config import TrainConfig
+from core.files import write_json
 from core.runs import RunStore
 from core.statistics import accuracy_interval, mean_interval
 from core.summaries import Summaries
@@ -22,9 +23,7 @@ def fill(store):
         run = store.create(TrainConfig(**{"model": "cnn", "dataset": "cifar10", "recipe": "fast", **knobs}), name)
         run.set_status(state=state, parameters=5, multiply_adds=7)
         if accuracy is not None:
-            (run.path / "test.json").write_text(
-                f'{{"accuracy": {accuracy}, "loss": 1, "images": 10000, "opened": [1]}}'
-            )
+            write_json(run.path / "test.json", {"accuracy": accuracy, "loss": 1, "images": 10000, "opened": [1]})
         return run
 
     return make

@@ -1,6 +1,7 @@
 """TrainConfig: complete, validated, and the same after JSON."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -106,6 +107,18 @@ def test_a_batch_that_nobody_asked_for_fits_into_few_images_and_one_that_somebod
     assert TrainConfig(train_size=40, recipe="fast").batch_size == 40
     with pytest.raises(ConfigError, match="batch_size is 50, but there are 40 training images"):
         TrainConfig(train_size=40, batch_size=50)
+
+
+def test_small_images_are_for_networks_that_take_any_size():
+    for knobs in ({"model": "mlp"}, {"model": "cnn"}, {"model": "fcn", "dataset": "mnist-mini-scenes"}):
+        with pytest.raises(ConfigError, match=r"low_resolution is 0\.5, but .* Take 0, or one of convnet, resnet"):
+            TrainConfig(low_resolution=0.5, **knobs)
+
+
+def test_work_counts_small_images_by_their_pixels():
+    config = TrainConfig(model="resnet", epochs=10, low_resolution=0.4)
+    assert [config.work(epochs) for epochs in (0, 2, 4, 10)] == [0, 2 * 9 / 16, 4 * 9 / 16, 4 * 9 / 16 + 6]
+    assert replace(config, low_resolution=0.0).work(7.5) == 7.5
 
 
 def test_a_network_that_does_not_answer_what_the_data_set_asks_is_refused_with_those_that_do():

@@ -9,6 +9,7 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.forecast import Forecaster, figures_of, kind_of, measure
 from core.models.cost import cost
+from core.training.events import Epoch
 
 CONFIG = TrainConfig(model="mlp", dataset="mnist-mini", width=32, epochs=3, threads=1)
 
@@ -61,6 +62,21 @@ def asked(forecaster, config):
     for thread in list(forecaster._measuring.values()):
         thread.join()
     return answer
+
+
+def test_small_images_cost_by_their_pixels_in_what_is_measured_and_in_what_earlier_runs_tell(store, monkeypatch):
+    figures = {"epoch_seconds": 16.0, "start_seconds": 1.0, "memory_mb": 300, "parameters": 5, "multiply_adds": 6,
+               "source": "a few steps just now"}  # fmt: skip
+    monkeypatch.setattr(forecast, "measure_in_child", lambda config: figures)
+    config = TrainConfig(model="resnet", dataset="mnist-mini", width=4, epochs=4, low_resolution=0.5, threads=1)
+    forecaster = Forecaster(store)
+    asked(forecaster, config)
+    assert forecaster.ask(config).seconds == pytest.approx(1.0 + 2 * 9.0 + 2 * 16.0)
+    run = store.create(config)
+    for epoch, seconds in enumerate((10.0, 19.0, 35.0, 51.0), start=1):
+        run.append(Epoch(epoch * 10, epoch, seconds, 1.0, 0.5, 1.0, 0.5, True, None))
+    monkeypatch.setattr(forecast, "_is_from_here", lambda run: True)
+    assert (figures_of(run)["epoch_seconds"], figures_of(run)["start_seconds"]) == (pytest.approx(16), pytest.approx(1))
 
 
 def test_an_earlier_run_is_believed_more_than_a_few_steps(store, trained, monkeypatch):

@@ -8,12 +8,12 @@ from filelock import Timeout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import data, load_model, runs, training
+from core import data, load_model, training
 from core.checkpoints import MANIFEST, WEIGHTS
 from core.errors import CheckpointError, LabError, RunError, UnknownNameError
 from core.evaluation import evaluate
 from core.metrics import MetricsReader
-from core.runs import RUN_ID, Run, RunStore, clean_name
+from core.runs import RUN_ID, Run, RunStore, clean_name, places
 from core.training import End, State
 
 NO_IDS = ["../x", "", "x" * 4096, "<b>hi</b>", ".trash", "..", "/etc", "20261123-194059-k3f9/..", 7, None]
@@ -191,6 +191,26 @@ def test_a_damaged_state_is_set_aside_and_the_one_before_is_used(store, small):
         run.load_state()
 
 
+def test_the_state_that_stood_in_for_a_damaged_one_is_kept_when_the_next_is_stored(store, small):
+    run = store.create(small)
+    for step in (1, 2):
+        run.save_state(state_at(step))
+    (run.path / "state-2.safetensors").write_bytes(b"cut")
+    assert run.load_state()[0].step == 1
+    run.save_state(state_at(3))
+    (run.path / "state-3.safetensors").write_bytes(b"cut")
+    assert run.load_state()[0].step == 1
+
+
+@pytest.mark.parametrize("content", ['{"word": "stop"}', '{"sha256": "0", "word": "stop"}'])
+def test_a_json_file_that_another_wrote_is_no_file_of_ours(store, small, content):
+    run = store.create(small)
+    run.say("pause")
+    assert run.word() == "pause"
+    (run.path / "control.json").write_text(content)
+    assert run.word() == "run"
+
+
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "state-/../x", "config.json"])
 def test_a_manifest_that_names_another_file_is_refused(store, small, name):
     run = store.create(small)
@@ -245,7 +265,7 @@ def test_metrics_are_read_on_from_where_the_last_look_ended(tmp_path):
                                    training.Epoch(9, 1, 1.0, 3.0, 0.5, 2.0, 0.5, True, None)])  # fmt: skip
 def test_a_line_that_lacks_a_number_is_left_out_and_counted(tmp_path, event):
     whole, path = training.as_dict(event), tmp_path / "metrics.jsonl"
-    needed = [name for name in whole if name not in ("event", "patience_left")]
+    needed = [name for name in whole if name not in ("event", "patience_left", "cpu_seconds")]
     broken = [{key: value for key, value in whole.items() if key != name} for name in needed]
     broken += [{**whole, needed[0]: wrong} for wrong in ("high", None, [1])]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in (*broken, whole)))
@@ -277,8 +297,8 @@ def test_discard_hides_a_run_at_once_and_undo_brings_it_back(store, small):
 
 
 def test_a_shipped_run_is_read_only(trained):
-    runs.SHIPPED.mkdir()
-    run = Run(trained.path.rename(runs.SHIPPED / "ref-cnn"))
+    places.SHIPPED.mkdir()
+    run = Run(trained.path.rename(places.SHIPPED / "ref-cnn"))
     result = evaluate(load_model(run), data.load("mnist-mini").test)
     for change in (lambda: run.rename("mine"), lambda: run.say("discard"), lambda: run.save_test(result, "")):
         with pytest.raises(RunError, match="read-only"):

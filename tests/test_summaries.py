@@ -10,6 +10,7 @@ from core import summaries as module
 from core.answers import answers_of
 from core.config import TrainConfig
 from core.errors import RunError
+from core.files import write_json
 from core.runs import Run, RunStore
 from core.summaries import CURVE_POINTS, Summaries
 from tests.load.store import make_store
@@ -115,10 +116,10 @@ def test_tags_and_hiding_are_kept_beside_the_name_and_cleaned(store, small):
 
 
 def test_a_shipped_run_takes_no_tags(monkeypatch, trained):
-    from core import runs
+    from core.runs import places
 
-    runs.SHIPPED.mkdir()
-    shipped = Run(trained.path.rename(runs.SHIPPED / "ref-cnn"))
+    places.SHIPPED.mkdir()
+    shipped = Run(trained.path.rename(places.SHIPPED / "ref-cnn"))
     for change in (lambda: shipped.tag(["mine"]), lambda: shipped.hide(True)):
         with pytest.raises(RunError, match="read-only"):
             change()
@@ -130,7 +131,8 @@ def test_of_scenes_the_intersection_over_union_stands_for_the_accuracy(store):
     epoch = {"event": "epoch", "step": 1, "epoch": 1, "seconds": 1.0, "train_loss": 1.0, "train_accuracy": 0.9,
              "val_loss": 0.5, "val_accuracy": 0.99, "best": True, "patience_left": None, "val_iou": 0.7}  # fmt: skip
     (run.path / "metrics.jsonl").write_text(json.dumps(epoch) + "\n")
-    (run.path / "test.json").write_text('{"accuracy": 0.99, "loss": 1, "images": 500, "iou": 0.6, "opened": [1.0]}')
+    test = {"accuracy": 0.99, "loss": 1, "images": 500, "iou": 0.6, "opened": [1.0]}
+    write_json(run.path / "test.json", test)
     summary = Summaries(store).all()[0]
     assert (summary.val_accuracy, summary.test_accuracy, summary.test_images) == (0.7, 0.6, None)
     with pytest.raises(RunError, match="masks"):

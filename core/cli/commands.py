@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
-from core import data
+from core import data, runs
 from core.cli.progress import ProgressLine
 from core.config import TrainConfig
 from core.errors import ConfigError, RunError
@@ -67,15 +67,26 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def list(options: argparse.Namespace) -> int:
     """Print a line for each run."""
-    runs = RunStore().list()
-    if all(run.is_shipped for run in runs):
+    found = RunStore().list()
+    if all(run.is_shipped for run in found):
         print("No runs of your own yet. Start one: python -m core train")
-    for run in runs:
+    for run in found:
         status = run.status()
         test = run.test()
         accuracy = f"test {test.get('iou', test['accuracy']):.4f}" if test else ""
         print(f"{run.id:24} {status.state:12} epoch {status.epoch:4} {accuracy:12} {run.name}")
     return 0
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Print a line for each finding in the files of all runs; exit code 1 when there are any."""
+    store, line = RunStore(), ProgressLine()
+    findings = runs.audit(store, lambda done, total: line.show(done / total, f"run {done + 1} of {total}"))
+    line.close()
+    for finding in findings:
+        print(f"{finding.run_id:24} {finding.severity}: {finding.sentence}")
+    print(runs.in_words(findings, len(store.list())))
+    return 1 if findings else 0
 
 
 def fetch(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ A set of this size fits in memory as uint8, so there are no loader processes.
     vision.py      the late import of torchvision
     pictures.py    single test images, straight from their file
     uploads.py     a person's own picture, from bytes that anybody may have sent
+    headers.py     what a PNG or JPEG says of itself, before a pixel is decoded
     mini.py        how the shipped sets were cut
     augment.py     random changes of whole batches
     ink/           digits as people draw them, and scenes of several with the class of every pixel

@@ -1,8 +1,8 @@
 """Random changes of whole batches of images, the same whenever (seed, epoch, step) are the same.
 
-Owns: the random numbers of a step, and flip, shift, cutout, rotation and scale on tensors, on any device. Nothing is
-drawn from a global generator, so a training that resumes meets the same batches. Leaves to the caller when to use what,
-and turning uint8 into floats.
+Owns: the random numbers of a step, and flip, shift, cutout, rotation, scale and size on tensors, on any device.
+Nothing is drawn from a global generator, so a training that resumes meets the same batches. Leaves to the caller when
+to use what, and turning uint8 into floats.
 """
 
 from __future__ import annotations
@@ -152,6 +152,17 @@ def warp(images: Tensor, degrees: Tensor, size: Tensor, right: Tensor, down: Ten
         dim=3,
     ) * torch.tensor([2 / width, 2 / height], device=images.device)  # [N, H, W, 2]; affine_grid takes ten times as long
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def shrink(images: Tensor, share: float) -> Tensor:
+    """Images whose sides are `share` of the given ones', rounded; each pixel is a mean of those that it covers.
+
+    images: float [N, C, H, W]. share: above 0, at most 1.
+
+    Returns the same dtype [N, C, H', W'].
+    """
+    sides = [round(side * share) for side in images.shape[2:]]
+    return F.interpolate(images, sides, mode="bilinear", antialias=True, align_corners=False)
 
 
 def _moved(count: int, size: int, shift: int, generator: Generator, device: torch.device) -> Tensor:

@@ -23,8 +23,24 @@ register(
     "mlp", "MLP", "Sees an image as one long row of pixels; knows nothing about neighbours.", 512, (8, 4096), "mlp"
 )
 register("cnn", "CNN", "Three layers of small filters that slide over the image, then a vote.", 32, (4, 256), "cnn")
-register("convnet", "ConvNet", "Sixteen layers of filters, one after the other.", 32, (4, 256), "resnet")
-register("resnet", "ResNet", "The same sixteen layers, with shortcuts that skip two at a time.", 32, (4, 256), "resnet")
+register(
+    "convnet",
+    "ConvNet",
+    "Sixteen layers of filters, one after the other.",
+    32,
+    (4, 256),
+    "resnet",
+    any_size=True,
+)
+register(
+    "resnet",
+    "ResNet",
+    "The same sixteen layers, with shortcuts that skip two at a time.",
+    32,
+    (4, 256),
+    "resnet",
+    any_size=True,
+)
 register(
     "speednet",
     "SpeedNet",
@@ -32,6 +48,7 @@ register(
     64,
     (4, 128),
     "speednet",
+    any_size=True,
 )
 register(
     "fcn", "FCN", "A CNN without linear layers: it says of every pixel what it is.", 32, (4, 128), "fcn", task="masks"

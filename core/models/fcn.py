@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.errors import CheckpointError
+from core.errors import CheckpointError, shown
 from core.models.cnn import CNN, HIDDEN, Convolutions
 from core.models.layers import conv3x3, full_precision
+from core.tensors import misfit, without_number
 
 DIGIT_SIDE = 28  # pixels of the images that the CNN was made for
+OF_A_CNN = ("normalize", "conv1", "conv2", "norm2", "conv3", "norm3", "fc1", "fc2")  # its layers with weights
 WINDOW = DIGIT_SIDE // 8  # rows and columns of its last feature map, which its first linear layer sees
 
 
@@ -152,6 +154,8 @@ def take_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises: CheckpointError when they are not.
     """
     own = model.state_dict()
+    if name := without_number(weights):
+        raise CheckpointError(f"An FCN can't begin with these weights: {shown(name)} holds NaN or infinity.")
     given = {name: value for name, value in weights.items() if name.partition(".")[0] not in ("fc1", "fc2")}
     try:
         given["fc1.weight"] = weights["fc1.weight"].reshape(own["fc1.weight"].shape)
@@ -159,11 +163,11 @@ def take_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         for name in ("fc2.weight", "fc2.bias"):
             digits = weights[name].reshape(len(weights[name]), *own[name].shape[1:])
             given[name] = torch.cat((digits, torch.zeros_like(own[name][len(digits) :])))
-        unknown = model.load_state_dict(given, strict=False).unexpected_keys
-    except (RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError, TypeError) as error:
         raise CheckpointError(f"An FCN can't begin with these weights: {error}. Take a CNN of its width.") from None
-    if unknown:
-        raise CheckpointError(f"An FCN can't begin with these weights: it has no {unknown[0]!r}. Take a CNN's.")
+    if wrong := misfit({name: own[name] for name in own if name.partition(".")[0] in OF_A_CNN}, given):
+        raise CheckpointError(f"An FCN can't begin with these weights: {wrong}. Take a CNN of its width.")
+    model.load_state_dict(given, strict=False)
 
 
 def _as_convolution(linear: nn.Linear, side: int) -> nn.Conv2d:

@@ -29,6 +29,7 @@ class ModelInfo:
     widths: the least and the greatest width allowed, both included.
     family: the module of `core.models` that builds it.
     task: "classes", it answers for an image; "masks", for every pixel.
+    any_size: whether a network that was built for one size of image takes others too.
     """
 
     name: str
@@ -38,13 +39,21 @@ class ModelInfo:
     widths: tuple[int, int]
     family: str
     task: str = "classes"
+    any_size: bool = False
 
 
 _known: dict[str, ModelInfo] = {}
 
 
 def register(
-    name: str, title: str, summary: str, width: int, widths: tuple[int, int], family: str, task: str = "classes"
+    name: str,
+    title: str,
+    summary: str,
+    width: int,
+    widths: tuple[int, int],
+    family: str,
+    task: str = "classes",
+    any_size: bool = False,
 ) -> None:
     """Make a model known: `core.models.<family>` must hold a function `name(in_shape, num_classes, *, width)`.
 
@@ -52,7 +61,7 @@ def register(
     """
     if name in _known:
         raise ValueError(f"There is already a model {name!r}. Known: {', '.join(_known)}. Take another name.")
-    _known[name] = ModelInfo(name, title, summary, width, widths, family, task)
+    _known[name] = ModelInfo(name, title, summary, width, widths, family, task, any_size)
 
 
 def names(task: str | None = None) -> list[str]:

@@ -7,18 +7,21 @@ derives from (seed, epoch, step), so no random state needs to be kept. Leaves th
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core import models
-from core.data.augment import Augmentation, step_generator
+from core.config import SMALL_SIDE
+from core.data.augment import Augmentation, shrink, step_generator
 from core.data.ink.dataset import step_scenes
-from core.errors import CheckpointError
+from core.errors import CheckpointError, shown
 from core.evaluation import Evaluation, evaluate
+from core.tensors import misfit
 from core.training import start
 from core.training.device import arithmetic, choose_device, choose_precision
 from core.training.events import State, Weights
@@ -46,6 +49,7 @@ class Progress:
     epoch: int = 0  # epochs done
     position: int = 0  # steps done in the epoch under way
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     loss_sum: float = 0.0
     accuracy_sum: float = 0.0
     best_val_loss: float = math.inf
@@ -129,9 +133,12 @@ class Learner:
         Raises: CheckpointError when the state does not fit this network.
         """
         try:
-            self.model.load_state_dict(_with_prefix(state.tensors, MODEL))
+            weights = _with_prefix(state.tensors, MODEL)
+            if wrong := misfit(self.model.state_dict(), weights):
+                raise ValueError(wrong)
+            self.model.load_state_dict(weights)
             restore_optimizer(self.optimizer, _with_prefix(state.tensors, OPTIMIZER))
-            self.progress = Progress(**{spec.name: state.counters[spec.name] for spec in fields(Progress)})  # type: ignore[arg-type]
+            self.progress = _progress(state.counters)
         except (RuntimeError, KeyError, ValueError, IndexError) as error:
             raise CheckpointError(
                 f"The stored state does not fit a {self.config.model} of width {self.config.width}: {error}. "
@@ -150,7 +157,10 @@ class Learner:
         rows = self.images.permute(0, 2, 3, 1).index_select(0, index)  # as stored: ten times faster than [index]
         mirrored = self.mirrored_first[index] ^ bool(self.progress.epoch % 2)
         images = self.augment(rows.permute(0, 3, 1, 2), step_generator(*place, device=self.device.type), mirrored)
-        return images.float().div_(255).contiguous(memory_format=torch.channels_last), self.labels[index]
+        pixels = images.float().div_(255)
+        if self.progress.step < self.config.low_resolution * self.total_steps:
+            pixels = shrink(pixels, SMALL_SIDE)
+        return pixels.contiguous(memory_format=torch.channels_last), self.labels[index]
 
 
 def build_model(config: TrainConfig, data: Dataset, subset: Tensor) -> nn.Module:
@@ -175,6 +185,15 @@ def build_model(config: TrainConfig, data: Dataset, subset: Tensor) -> nn.Module
 def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Contiguous copies on the CPU: safetensors takes no other layout, and training goes on changing the originals."""
     return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+
+
+def _progress(counters: Mapping[str, Any]) -> Progress:
+    """How far a state is. Raises: KeyError for a count that is missing, ValueError for one of another type."""
+    plain = Progress()
+    for spec in fields(Progress):
+        if type(counters[spec.name]) is not type(getattr(plain, spec.name)):
+            raise ValueError(f"{spec.name} is {shown(counters[spec.name])}")
+    return Progress(**{spec.name: counters[spec.name] for spec in fields(Progress)})
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -109,11 +109,7 @@ def _close_epoch(learner: Learner, clock: _Clock) -> Generator[Event, None, End 
     steps = max(1, progress.position)
     train_loss, train_accuracy = progress.loss_sum / steps, progress.accuracy_sum / steps
     if not math.isfinite(train_loss) or not math.isfinite(result.loss):
-        return End(
-            "diverged",
-            f"The loss is no number any more at step {progress.step} (learning rate {learner.lr:.3g}). "
-            "Try a smaller learning rate; the best weights so far are kept.",
-        )
+        return _diverged(learner)
     best = result.loss < progress.best_val_loss
     progress.best_val_loss = min(progress.best_val_loss, result.loss)
     progress.epochs_without_better = 0 if best else progress.epochs_without_better + 1
@@ -132,10 +128,19 @@ def _close_epoch(learner: Learner, clock: _Clock) -> Generator[Event, None, End 
         best=best,
         patience_left=max(0, patience - progress.epochs_without_better) if patience else None,
         val_iou=digit_iou(result.confusion) if learner.has_masks else None,
+        cpu_seconds=progress.cpu_seconds,
     )
     if best:
         yield learner.weights()
     return None
+
+
+def _diverged(learner: Learner) -> End:
+    """The end of a training whose loss is no number any more."""
+    has_best = math.isfinite(learner.progress.best_val_loss)
+    kept = "the best weights so far are kept" if has_best else "no epoch was done, so there are no weights to keep"
+    where = f"step {learner.progress.step} (learning rate {learner.lr:.3g})"
+    return End("diverged", f"The loss is no number any more at {where}. Try a smaller learning rate; {kept}.")
 
 
 def _verdict(learner: Learner) -> End | None:
@@ -154,7 +159,8 @@ class _Clock:
     def __init__(self, learner: Learner, checkpoint_seconds: float) -> None:
         self.learner = learner
         self.checkpoint_seconds = checkpoint_seconds
-        self.before = learner.progress.seconds
+        self.before, self.cpu_before = learner.progress.seconds, learner.progress.cpu_seconds
+        self.cpu_start = time.process_time()
         self.start = self.last_told = self.last_checkpoint = time.perf_counter()
         self.told_once = False
         self.stood = 0.0  # seconds since the last step event in which nothing was learned
@@ -168,6 +174,7 @@ class _Clock:
     def stamp(self) -> None:
         """Write the time trained so far into the progress, and add up what was counted."""
         self.settle()
+        self.learner.progress.cpu_seconds = self.cpu_before + time.process_time() - self.cpu_start
         self.learner.progress.seconds = self.before + time.perf_counter() - self.start
 
     def settle(self) -> None:

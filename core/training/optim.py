@@ -7,11 +7,13 @@ Schedules count steps, never seconds, so that a slow machine learns the same thi
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from core.errors import shown
 from core.training.muon import Muon
 
 if TYPE_CHECKING:
@@ -66,12 +68,28 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     """Put tensors from `optimizer_tensors` back, each in the memory format of its parameter.
 
     The format matters: other strides make other kernels run, and the bits differ.
+
+    Raises: ValueError when the tensors are not what such an optimiser keeps of these parameters.
     """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    kept = [(p, _kept_of(optimizer, group)) for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        like = parameters[int(number)]
+        like = kept[int(number)][0]
         fitted = torch.empty_like(like).copy_(value) if value.shape == like.shape else value.clone()
         state.setdefault(int(number), {})[name] = fitted
+    for place, entry in state.items():
+        like, names = kept[place]
+        expected = {name: torch.Size() if name == "step" else like.shape for name in names}
+        if (shapes := {name: value.shape for name, value in entry.items()}) != expected or place < 0:
+            raise ValueError(f"of parameter {place} it remembers {shown(shapes)}, but its optimiser {expected}")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _kept_of(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an optimiser keeps of every parameter of a group, once it has made a step."""
+    if isinstance(optimizer, torch.optim.SGD):
+        return ("momentum_buffer",)
+    if isinstance(optimizer, Muon):
+        return ("momentum",) if group["orthogonal"] else ("step", "mean", "square")
+    return ("step", "exp_avg", "exp_avg_sq")

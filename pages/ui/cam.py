@@ -98,7 +98,7 @@ class Look:
         return explain.scaled(self.raw.unsqueeze(0), (side, side), smooth=smooth)[0].numpy()
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _kept() -> dict[str, Kept]:
     """What was worked out, by kind."""
     sizes = {"networks": 8, "looks": 512, "curves": 512, "checks": 128, "centres": 32}

@@ -13,6 +13,7 @@ import streamlit as st
 
 from core import data
 from core.errors import LabError
+from pages.ui import words
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Download:
     is_running: bool = True
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _downloads() -> dict[str, Download]:
     return {}
 
@@ -69,4 +70,4 @@ def offer(name: str, key: str) -> None:
         start(name)
         st.rerun()
     if download and download.error:
-        st.error(download.error, icon=":material/cloud_off:")
+        st.error(words.md(download.error), icon=":material/cloud_off:")

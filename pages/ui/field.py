@@ -32,13 +32,13 @@ PLACES = tuple(range(8, 57, 6))  # pixels at which the shift test puts the middl
 FAINT = drawings.FAINT
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _kept() -> Kept:
     """The networks that were asked last, by their run and the weights that it had."""
     return Kept(8)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _maker() -> SceneMaker:
     """Makes scenes of test digits of the set that ships."""
     from core.data.ink.dataset import maker_of_test_digits

@@ -27,7 +27,7 @@ GROUPS = {
         *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "warmup"),
         *("weight_decay", "label_smoothing", "patience"),
     ),
-    "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale"),
+    "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale", "low_resolution"),
     "Network and its start": ("width", "whiten", "identity", "fixed_scales", "init_from"),
     "Machine": ("precision", "device", "threads"),
 }
@@ -70,7 +70,7 @@ def show() -> list[TrainConfig] | None:
         config = TrainConfig.from_dict({**_main_knobs(plain), **_advanced(plain)})
         return [replace(config, seed=seed) for seed in parse_seeds(seeds)]
     except LabError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(words.md(str(error)), icon=":material/error:")
         return None
 
 
@@ -199,7 +199,7 @@ def _submit(configs: list[TrainConfig], tokens: list[str]) -> None:
     try:
         ids = [_send(config, name, token) for config, token in zip(configs, tokens, strict=True)]
     except LabError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(words.md(str(error)), icon=":material/error:")
         return
     if all(run_id in known for run_id in ids):
         st.session_state[state.NOTICE] = "This very form was sent already: here is the run that it made."
@@ -271,7 +271,7 @@ def _forecast(configs: list[TrainConfig], waiting: bool) -> None:
     if waiting:
         st.rerun()
     if isinstance(found, str):
-        st.warning(found, icon=":material/help:")
+        st.warning(words.md(found), icon=":material/help:")
         return
     runs = f" for each of {len(configs)} runs" if len(configs) > 1 else ""
     early = " at most; it may stop earlier" if configs[0].patience else ""

@@ -56,7 +56,7 @@ class Said:
     confidence: np.ndarray
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _said() -> Kept:
     return Kept(16)
 

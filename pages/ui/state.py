@@ -6,6 +6,8 @@ from the run store: any visitor may clear the caches.
 
 from __future__ import annotations
 
+import random
+
 import streamlit as st
 
 from core.errors import LabError
@@ -28,7 +30,9 @@ PICKS = "picture_picks"  # how often a picture was picked, so that an upload and
 INK = "segment_ink"  # uint8 [64, 64], what is on the canvas of the Segment page
 INK_VERSION = "segment_ink_version"  # grows whenever the page itself puts ink on the canvas
 SCENE = "segment_scene"  # seed of the random scene that was put there, while the canvas still shows it
+AUDITED = "audited"  # (findings, number of runs) of the last check of all files in this tab
 PICKED = "picked_runs"  # ids of the runs that the Compare page has picked
+TAB = "tab"  # a number in 0..1 by which this tab is told from the others
 
 
 def enter_through_app(script: str, url_path: str) -> None:
@@ -43,22 +47,27 @@ def enter_through_app(script: str, url_path: str) -> None:
         st.rerun()
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def manager() -> JobManager:
     """The queue of this process. Another one may lead; then this one hands its runs over through the store."""
     return JobManager(RunStore())
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def forecaster() -> Forecaster:
     """What remembers and measures the cost of runs."""
     return Forecaster(manager().store)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def summaries() -> Summaries:
     """What tables say of the runs."""
     return Summaries(manager().store)
+
+
+def tab() -> float:
+    """A number in 0..1 that stays the same in this tab and that no other one has."""
+    return float(st.session_state.setdefault(TAB, random.random()))
 
 
 def store() -> RunStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,9 @@ BADGES = {  # state: icon, colour, what it means
     "diverged": ("trending_up", "red", "its loss became no number; a smaller learning rate helps"),
     "damaged": ("broken_image", "red", "has files that can't be read"),
 }
+
+JOINER = "\u2060"  # has no width and breaks no line
+MADE_LIVE = re.compile(r"(?<=[:@])(?=\S)|(?<=www)(?=\.)|(?<=[-<>~])(?=[-=>])", re.IGNORECASE)  # http://, a@b, www., ->
 
 
 def badge(status: Status) -> tuple[str, str, str, str]:
@@ -88,7 +92,12 @@ def when(moment: float) -> str:
 
 
 def md(text: str) -> str:
-    """Somebody's text inside Markdown, shown as it is."""
+    """Somebody's text inside Markdown, shown as it is.
+
+    Backslashes keep it from being parsed. What the browser makes links, icons and arrows of after that gets a joiner,
+    which nobody sees, between its letters.
+    """
+    text = MADE_LIVE.sub(JOINER, text)
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~$:&^=" else letter for letter in text)
 
 

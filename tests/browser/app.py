@@ -29,10 +29,32 @@ def chromium() -> str | None:
 @contextmanager
 def server(runs: Path, *flags: str, script: str = "app.py", **environment: str) -> Iterator[str]:
     """The app, or another script, on a free port with its runs in `runs`; gives its address, ends it as Ctrl-C does."""
+    process, address = start(runs, *flags, script=script, **environment)
+    try:
+        _wait_until_healthy(process, address)
+        yield address
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+@contextmanager
+def mortal_server(runs: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The app on a free port, for a test that kills it; gives its address and its process."""
+    process, address = start(runs)
+    try:
+        _wait_until_healthy(process, address)
+        yield address, process
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def start(runs: Path, *flags: str, script: str = "app.py", **environment: str) -> tuple[subprocess.Popen[bytes], str]:
+    """A server that begins to start, and what its address will be."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}", *flags],
         cwd=PROJECT,
@@ -40,12 +62,7 @@ def server(runs: Path, *flags: str, script: str = "app.py", **environment: str) 
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        _wait_until_healthy(process, address)
-        yield address
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+    return process, f"http://127.0.0.1:{port}"
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], address: str) -> None:

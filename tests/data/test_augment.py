@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from core.data.augment import Augmentation, affine, cutout, flip_shift, step_generator, warp
+from core.data.augment import Augmentation, affine, cutout, flip_shift, shrink, step_generator, warp
 from core.errors import ConfigError
 
 SHAPES = [(4, 3, 32, 32), (5, 1, 28, 28), (3, 2, 9, 14), (2, 3, 1, 1)]
@@ -250,6 +250,14 @@ def test_random_turns_scales_and_moves_stay_within_their_bounds():
         assert off.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.12)  # uniform
     measured = torch.corrcoef(torch.stack((x, y, degrees, size)))
     assert (measured - torch.eye(4)).abs().max().item() < 4 / math.sqrt(500)  # none depends on another
+
+
+def test_shrinking_to_half_takes_the_mean_of_neighbours_by_hand():
+    row = torch.tensor([0.0, 1.0, 2.0, 3.0]).expand(1, 1, 4, 4)
+    # Half as large, a pixel sees 4 with weights 1 3 3 1; at the edge, 3 of them.
+    near, far = (3 * 0 + 3 * 1 + 1 * 2) / 7, (1 * 1 + 3 * 2 + 3 * 3) / 7
+    torch.testing.assert_close(shrink(row, 0.5), torch.tensor([near, far]).expand(1, 1, 2, 2))
+    assert shrink(torch.zeros(2, 3, 32, 31), 0.75).shape == (2, 3, 24, 23)
 
 
 def test_a_warp_keeps_values_in_range():

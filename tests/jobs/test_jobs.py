@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from core.errors import RunError
 from core.jobs import PROJECT, JobManager
 from core.runs import RunStore
 from core.worker import work
+from tests.waiting import learning, state_of, wait_for
 
 LONG = TrainConfig(model="mlp", dataset="mnist-mini", epochs=400, width=32, threads=1, schedule="constant")
 
@@ -24,25 +24,6 @@ LONG = TrainConfig(model="mlp", dataset="mnist-mini", epochs=400, width=32, thre
 def manager(store):
     with JobManager(store) as manager:
         yield manager
-
-
-def wait_for(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
-    return found
-
-
-def state_of(manager, run_id):
-    return manager.store.get(run_id).status().state
-
-
-def learning(manager, run_id):
-    """Waits until it has begun to learn."""
-    run = manager.store.get(run_id)
-    wait_for(lambda: run.metrics().steps)
-    return run
 
 
 def test_a_run_goes_through_pause_resume_stop_and_keeps_its_best(manager):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from core import models
-from core.models.cost import Cost, LayerCost, cost, cost_of, layers
+from core.models.cost import Cost, LayerCost, cost, cost_of, layers, parameters_of
 
 DIGIT, PHOTO = (1, 28, 28), (3, 32, 32)
 
@@ -80,6 +80,7 @@ def test_a_cost_without_weights_is_the_same_and_draws_no_random_number(name):
     assert cost_of(name, PHOTO, 10, 16) == cost(models.build(name, PHOTO, 10, width=16), PHOTO)
     torch.set_rng_state(before)
     cost_of(name, PHOTO, 10, 16)
+    assert parameters_of(name, PHOTO, 10, 16) == cost_of(name, PHOTO, 10, 16).parameters
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -9,10 +9,10 @@ import json
 import numpy as np
 import pytest
 
-from core import runs
 from core.answers import Answers, answers_of
 from core.comparison import rows
-from core.runs import STATES
+from core.files import write_json
+from core.runs import STATES, places
 from core.statistics import Difference, Interval, calibration
 from core.summaries import Summaries
 from core.tables import as_csv
@@ -30,10 +30,8 @@ def tested(make_run):
         prediction = np.random.default_rng(seed).permutation((np.arange(1000) >= right).astype(np.uint8))
         probability = np.full((1000, 10), 0.1, np.float16)
         np.savez(run.path / "predictions.npz", prediction=prediction, label=label, probability=probability)
-        figures = (
-            f'{{"accuracy": {right / 1000}, "loss": 1, "images": 1000, "opened": [1.0], "data_sha256": "{digest}"}}'
-        )
-        (run.path / "test.json").write_text(figures)
+        figures = {"accuracy": right / 1000, "loss": 1, "images": 1000, "opened": [1.0], "data_sha256": digest}
+        write_json(run.path / "test.json", figures)
         return run
 
     return make
@@ -300,8 +298,8 @@ def test_a_picked_run_is_renamed_and_tagged(open_page, store, make_run):
 
 
 def test_a_run_that_ships_can_not_be_put_in_order(open_page, trained):
-    runs.SHIPPED.mkdir()
-    trained.path.rename(runs.SHIPPED / "ref-cnn")
+    places.SHIPPED.mkdir()
+    trained.path.rename(places.SHIPPED / "ref-cnn")
     app = open_page("compare", runs="ref-cnn")
     assert "stay as they are" in text_of(app)
     assert "Delete" not in [element.label for element in app.button]

@@ -14,6 +14,7 @@ from core import checkpoints, data
 from core.data.pictures import labels
 from core.explain import Following, Stage
 from core.explain.faithfulness import Faithfulness
+from core.files import write_json
 from pages.ui import cam, further, gallery, overlay, said, verdicts
 from tests.load.explain import make_networks
 from tests.pages.conftest import button, text_of
@@ -43,7 +44,7 @@ def add_answers(run, wrong=()):
     probability = np.full((len(truth), 10), 0.05, np.float16)
     probability[np.arange(len(truth)), prediction] = np.linspace(0.5, 0.9, len(truth))
     np.savez(run.path / "predictions.npz", prediction=prediction, label=truth, probability=probability)
-    (run.path / "test.json").write_text('{"accuracy": 0.9, "opened": [1.0], "data_sha256": "same"}')
+    write_json(run.path / "test.json", {"accuracy": 0.9, "opened": [1.0], "data_sha256": "same"})
 
 
 def test_without_a_network_it_says_how_to_get_one(open_page):

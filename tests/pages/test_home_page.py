@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pages.ui import words
 from tests.pages.conftest import APP, button, text_of
 
 
@@ -52,7 +53,33 @@ def test_a_set_that_is_not_here_can_be_downloaded_and_a_failure_is_one_message(o
     next(element for element in app.button if element.label.startswith("Download")).click().run()
     app.run()
     assert not app.exception
-    assert [error.value for error in app.error] == ["mnist could not be fetched: no network."]
+    assert [error.value for error in app.error] == [words.md("mnist could not be fetched: no network.")]
+
+
+def test_all_files_are_checked_at_a_press_and_what_is_wrong_is_said(open_page, store, trained):
+    app = open_page("home")
+    button(app, "Check all files").click().run()
+    assert not app.exception
+    assert [box.value for box in app.success] == [
+        "All is well with 1 runs: every file is whole, and they agree with each other."
+    ]
+    (trained.path / "model.safetensors").write_bytes(b"short")
+    button(app, "Check all files").click().run()
+    assert not app.exception
+    assert [box.value for box in app.warning] == ["Damage: 1, loose ends: 0, in 1 of 1 runs."]
+    assert "is missing or not as it was written" in text_of(app).replace("\\", "")
+
+
+def test_a_long_check_shows_how_far_it_is(open_page, trained, monkeypatch):
+    from pages.ui import check
+
+    shown = []
+    monkeypatch.setattr(check, "SECONDS_WITHOUT_BAR", -1.0)
+    monkeypatch.setattr(
+        "streamlit.delta_generator.DeltaGenerator.progress", lambda self, share, text: shown.append(text)
+    )
+    button(open_page("home"), "Check all files").click().run()
+    assert shown == ["Checking run 1 of 1"]
 
 
 def test_the_app_names_nothing_that_a_browser_would_fetch_from_elsewhere():

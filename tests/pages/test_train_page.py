@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from core.runs import STATES
-from pages.ui import form
+from pages.ui import form, words
 from tests.pages.conftest import button, text_of
 
 NOT_WRITTEN = ("damaged",)  # a state that is found, never written
@@ -49,6 +49,14 @@ def test_a_damaged_run_is_shown_as_such_and_can_be_discarded(open_page, make_run
     assert " damaged]" in text_of(app)
     assert not button(app, "Discard").disabled
     assert button(app, "Fork").disabled
+
+
+def test_curves_that_are_not_as_the_run_left_them_are_said_to_be_so(open_page, trained):
+    path, words = trained.path / "metrics.jsonl", "was changed or damaged since it left off"
+    assert words not in text_of(open_page("train", run=trained.id))
+    path.rename(path.with_suffix(".old"))
+    path.write_bytes(path.with_suffix(".old").read_bytes().replace(b'"loss": 2', b'"loss": 1'))
+    assert words in text_of(open_page("train", run=trained.id))
 
 
 def test_a_run_whose_config_is_damaged_raises_nothing(open_page, make_run):
@@ -115,7 +123,7 @@ def test_a_wrong_knob_gets_one_message_and_stays_as_typed(open_page, title, wron
     knob.set_value(wrong).run()
     assert not app.exception
     assert len(app.error) == 1
-    assert title.replace(" ", "_") in app.error[0].value
+    assert words.md(title.replace(" ", "_")) in app.error[0].value
     assert next(element for element in app.number_input if element.label.lower() == title).value == wrong
     assert button(app, "Start training").disabled
 

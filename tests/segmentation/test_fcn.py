@@ -58,7 +58,7 @@ def test_weights_of_another_network_are_refused(cnn):
         take_weights(model, models.build("mlp", (1, 28, 28), 10).state_dict())
     with pytest.raises(CheckpointError, match="Take a CNN"):
         take_weights(model, models.build("cnn", (1, 28, 28), 10, width=16).state_dict())
-    with pytest.raises(CheckpointError, match="has no 'more'"):
+    with pytest.raises(CheckpointError, match="'more', which the network has not"):
         take_weights(model, {**cnn.state_dict(), "more": torch.zeros(1)})
 
 

@@ -52,7 +52,26 @@ def test_pause_and_resume_give_the_same_weights_and_epochs_as_a_run_never_paused
     for name, tensor in last_weights(whole).items():
         assert torch.equal(tensor, last_weights(first + second)[name]), name
     epochs = of_kind(first, training.Epoch) + of_kind(second, training.Epoch)
-    assert [replace(e, seconds=0) for e in epochs] == [replace(e, seconds=0) for e in of_kind(whole, training.Epoch)]
+    assert timeless(epochs) == timeless(of_kind(whole, training.Epoch))
+
+
+def timeless(epochs):
+    """The epochs without how long they took, which is known to be positive."""
+    assert all(epoch.seconds > 0 and epoch.cpu_seconds > 0 for epoch in epochs)
+    return [replace(epoch, seconds=0, cpu_seconds=0) for epoch in epochs]
+
+
+def test_images_are_small_for_the_share_of_steps_that_asks_for_it_and_whole_after_also_across_a_resume():
+    config = small("resnet", low_resolution=0.5)  # 6 steps an epoch, 2 epochs
+    learner, sides = Learner(config, data.load(config.dataset)), []
+    learner.model.register_forward_pre_hook(lambda model, inputs: sides.append(tuple(inputs[0].shape[2:])))
+    for index in [*learner.epoch_order(), *learner.epoch_order()]:
+        learner.learn(index)
+    assert sides == [(21, 21)] * 6 + [(28, 28)] * 6
+    whole = list(training.fit(config))
+    first = list(training.fit(config, control=StopAt("pause", 4)))
+    second = list(training.fit(config, state=of_kind(first, training.State)[-1]))
+    assert all(torch.equal(t, last_weights(second)[name]) for name, t in last_weights(whole).items())
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])

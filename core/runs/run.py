@@ -1,32 +1,30 @@
-"""The run store: the only code that knows a run's files.
+"""One run: a folder of files that are the truth, and everything that can be asked of it.
 
-Owns: making, listing, reading and steering runs, each a folder of files that are the truth. Every cache here can be
-thrown away. Leaves to `core.checkpoints` the weights and states, to `core.jobs` when a run is started.
+Every cache here can be thrown away. Leaves the weights and states to `core.checkpoints`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
-import shutil
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from core import checkpoints, machine
+from core import checkpoints, data
 from core.config import TrainConfig
-from core.errors import LabError, RunError, UnknownNameError, shown
-from core.files import read_json, sync_folder, write_atomic, write_json
+from core.errors import LabError, RunError, shown
+from core.files import read_json, sha256, write_bytes, write_json
 from core.metrics import Metrics, MetricsReader
+from core.runs import places, results
+from core.runs.meta import Meta, clean_name, clean_tags
+from core.runs.status import STATES, WORDS, Status
+from core.tensors import MOST_HEADER_BYTES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,52 +32,7 @@ if TYPE_CHECKING:
     from core.evaluation import Evaluation
     from core.training.events import Metric, State
 
-SHIPPED = Path(__file__).resolve().parent.parent / "trained_models"
-RUN_ID = re.compile(r"(\d{8}-\d{6}-[a-z2-7]{4}|ref-[a-z0-9][a-z0-9-]{0,60})\Z")
-ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-LONGEST_NAME = 100  # characters of a run's name that are kept
-MOST_TAGS = 20
-TRASH = ".trash"
-SECONDS_IN_TRASH = 3600.0
-
-LIVE = ("queued", "running")
-RESUMABLE = ("paused", "interrupted", "failed")
-ENDED = ("finished", "stopped", "diverged")
-STATES = (*LIVE, *RESUMABLE, *ENDED, "damaged")
-WORDS = ("run", "pause", "stop", "discard")
-
-
-@dataclass(frozen=True)
-class Meta:
-    """A person's words about a run. hidden: whether tables leave it out."""
-
-    name: str = ""
-    tags: tuple[str, ...] = ()
-    hidden: bool = False
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a run stands. Times are seconds since 1970, 0 for not yet; `reason` is a sentence for a person.
-
-    parameters, multiply_adds: of its network, the latter for one image; 0 until it was built.
-    """
-
-    state: str
-    created: float = 0.0
-    queued: float = 0.0
-    started: float = 0.0
-    ended: float = 0.0
-    epoch: int = 0
-    seconds: float = 0.0
-    reason: str = ""
-    warning: str = ""
-    device: str = ""
-    precision: str = ""
-    threads: int = 0
-    memory_mb: int = 0
-    parameters: int = 0
-    multiply_adds: int = 0
+MOST_BYTES_A_PARAMETER = 24  # of a state: weights, Adam's two means, statistics of normalisations, and as much again
 
 
 class Run:
@@ -162,7 +115,7 @@ class Run:
     @property
     def is_shipped(self) -> bool:
         """Whether it is a reference run, where it ships: read-only."""
-        return self.id.startswith("ref-") and self.path.parent == SHIPPED
+        return self.id.startswith("ref-") and self.path.parent == places.SHIPPED
 
     @property
     def has_weights(self) -> bool:
@@ -253,6 +206,12 @@ class Run:
         """What it has told so far; reads only what is new since the last time."""
         return self._reader.read()
 
+    @property
+    def curves_are_changed(self) -> bool:
+        """Whether its metrics are not as it left them. False while they may still grow."""
+        promised = self._written_status().metrics_sha256
+        return bool(promised) and self.metrics().sha256 != promised
+
     def metrics_bytes(self) -> int:
         """Length of the metrics file now."""
         path = self.path / "metrics.jsonl"
@@ -268,8 +227,12 @@ class Run:
     def cut_metrics(self, length: int) -> None:
         """Forget all metrics behind `length` bytes. The file is replaced, so that readers notice."""
         path = self.path / "metrics.jsonl"
-        kept = path.read_bytes()[:length] if path.exists() else b""
-        write_atomic(path, lambda temporary: temporary.write_bytes(kept))
+        write_bytes(path, path.read_bytes()[:length] if path.exists() else b"")
+
+    def metrics_sha256(self) -> str:
+        """SHA-256 of the metrics file as it is now; "" where there is none. Raises: OSError when it can't be read."""
+        path = self.path / "metrics.jsonl"
+        return sha256(path) if path.exists() else ""
 
     def save_state(self, state: State) -> None:
         """Store a state to go on from, with the metrics up to now made safe first."""
@@ -281,7 +244,7 @@ class Run:
 
     def load_state(self) -> tuple[State, int, str] | None:
         """The newest whole state, its metrics length and a warning; None when there is none."""
-        return checkpoints.load_state(self.path)
+        return checkpoints.load_state(self.path, self._most_bytes())
 
     def drop_states(self) -> None:
         """Forget all states: a run that has ended needs only its weights."""
@@ -293,12 +256,20 @@ class Run:
 
     def load_weights(self) -> dict[str, Tensor]:
         """The best weights. Raises: CheckpointError when there are none or they are damaged."""
-        return checkpoints.load_weights(self.path)
+        return checkpoints.load_weights(self.path, self._most_bytes())
+
+    def _most_bytes(self) -> int:
+        """More than any file with tensors of this run can take. Raises: LabError when its config is damaged."""
+        from core.models.cost import parameters_of
+
+        info = data.describe(self.config.dataset)
+        parameters = parameters_of(self.config.model, info.image_shape, len(info.classes), self.config.width)
+        return MOST_BYTES_A_PARAMETER * parameters + MOST_HEADER_BYTES
 
     def test(self) -> dict[str, Any] | None:
-        """The figures on the sealed test set, None while it is sealed."""
+        """The figures on the sealed test set; None while it is sealed, and where they are damaged."""
         try:
-            return read_json(self.path / "test.json")
+            return read_json(self.path / results.FIGURES)
         except (OSError, ValueError):
             return None
 
@@ -307,37 +278,8 @@ class Run:
 
         Raises: RunError for a run that ships with CNN Lab.
         """
-        import numpy as np
-
-        from core.evaluation import digit_iou
-
         self._refuse_if_shipped()
-
-        before = self.test() or {"opened": []}
-        figures = {
-            "accuracy": result.accuracy,
-            "loss": result.loss,
-            "images": len(result.predictions),
-            "confusion": result.confusion.tolist(),
-            "data_sha256": fingerprint,
-            "opened": [*before["opened"], time.time()],
-        }
-        answers: dict[str, Any] = {
-            "prediction": result.predictions.numpy().astype(np.uint8),
-            "label": result.labels.numpy().astype(np.uint8),
-        }
-        if result.probabilities is None:
-            figures["iou"] = digit_iou(result.confusion)
-        else:
-            answers["probability"] = result.probabilities.numpy().astype(np.float16)
-
-        def write(temporary: Path) -> None:
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, **answers)
-
-        write_atomic(self.path / "predictions.npz", write)
-        write_json(self.path / "test.json", figures)
-        return figures
+        return results.save_test(self.path, self.test(), result, fingerprint)
 
     def log_tail(self, characters: int = 4000) -> str:
         """The end of what its process printed."""
@@ -345,126 +287,3 @@ class Run:
             return (self.path / "log.txt").read_text(encoding="utf-8", errors="replace")[-characters:]
         except OSError:
             return ""
-
-
-class RunStore:
-    """The runs below one folder, and the reference runs that ship with CNN Lab."""
-
-    def __init__(self, root: str | Path | None = None) -> None:
-        """root: a folder, made when the first run is; else `$CNNLAB_RUNS`, else `trained_models`."""
-        self.root = Path(root or os.environ.get("CNNLAB_RUNS") or SHIPPED).expanduser().resolve()
-        self._runs: dict[Path, Run] = {}
-        self._lock = threading.Lock()
-
-    def list(self) -> list[Run]:
-        """All runs, the newest first, the reference runs last. A run being discarded is not among them."""
-        own = [path for path in _run_folders(self.root) if not path.name.startswith("ref-")]
-        shipped = [path for path in _run_folders(SHIPPED) if path.name.startswith("ref-")]
-        runs = [self._run(path) for path in (*sorted(own, reverse=True), *sorted(shipped))]
-        return [run for run in runs if run.word() != "discard"]
-
-    def get(self, run_id: str) -> Run:
-        """The run with this id. Raises: UnknownNameError when it is no id, or no run has it."""
-        if not isinstance(run_id, str) or not RUN_ID.match(run_id):
-            raise UnknownNameError(
-                f"{shown(run_id)} is not the id of a run. An id looks like 20261123-194059-k3f9; "
-                "`python -m core list` and the Train page show those that exist."
-            )
-        path = (SHIPPED if run_id.startswith("ref-") else self.root) / run_id
-        if not path.is_dir():
-            raise UnknownNameError(f"There is no run {run_id} any more. `python -m core list` shows those there are.")
-        return self._run(path)
-
-    def create(self, config: TrainConfig, name: str = "", *, state: str = "queued", run_id: str = "") -> Run:
-        """Make a run of this config and put it at the end of the queue; `state="paused"` keeps it out of the queue.
-
-        Raises: RunError when the folder can't be written.
-        """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            path = self.root / (run_id or self.new_id())
-            making = path.with_name(f".new-{path.name}")
-            shutil.rmtree(making, ignore_errors=True)  # of one that was killed while it made the same
-            making.mkdir()
-            now = time.time()
-            environment = {**machine.versions(), **asdict(machine.describe())}
-            write_json(making / "config.json", {"config": config.as_dict(), "environment": environment})
-            write_json(making / "meta.json", asdict(Meta(clean_name(name))))
-            write_json(making / "status.json", asdict(Status(state=state, created=now, queued=now)))
-            making.rename(path)
-            sync_folder(self.root)
-        except OSError as error:
-            raise RunError(f"No run could be made in {self.root}: {error}. Free the disk or set CNNLAB_RUNS.") from None
-        return self._run(path)
-
-    def new_id(self) -> str:
-        """An id that no run has yet: when it was made (UTC) and four random letters."""
-        letters = "".join(secrets.choice(ID_LETTERS) for _ in range(4))
-        return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + letters
-
-    def create_once(self, config: TrainConfig, name: str, token: str) -> Run:
-        """Make a run unless a form with this token already made one; then that one.
-
-        The token's file is made by one caller only, whichever process it is in. Raises: RunError.
-        """
-        folder = self.root / ".tokens"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / re.sub(r"[^A-Za-z0-9_-]", "", token)[:64]
-        with FileLock(str(path) + ".lock", timeout=10):
-            run_id = path.read_text() if path.exists() else ""
-            if RUN_ID.match(run_id) and (self.root / run_id).is_dir() and self.get(run_id).word() != "discard":
-                return self.get(run_id)
-            run = self.create(config, name)
-            path.write_text(run.id)
-            return run
-
-    # Discarding
-
-    def settle_discarded(self) -> None:
-        """Move runs that are to be discarded, and that nobody works on any more, to the trash; empty what is old."""
-        for path in _run_folders(self.root):
-            run = self._run(path)
-            if run.word() == "discard" and not run.is_held():
-                self._to_trash(run)
-        for path in _run_folders(self.root / TRASH):
-            if time.time() - path.stat().st_mtime > SECONDS_IN_TRASH:
-                shutil.rmtree(path, ignore_errors=True)
-
-    def restore_discarded(self, run_id: str) -> Run:
-        """Take a run back out of the trash. Raises: UnknownNameError when it is gone for good."""
-        path, trashed = self.root / run_id, self.root / TRASH / run_id
-        if RUN_ID.match(run_id) and trashed.is_dir() and not path.exists():
-            trashed.rename(path)
-        run = self.get(run_id)
-        run.say("run")
-        return run
-
-    def _to_trash(self, run: Run) -> None:
-        trash = self.root / TRASH
-        trash.mkdir(exist_ok=True)
-        run.path.rename(trash / run.id)
-        os.utime(trash / run.id)
-        self._runs.pop(run.path, None)
-
-    def _run(self, path: Path) -> Run:
-        """The one Run object of a folder in this process, so that what it has read is read once."""
-        with self._lock:
-            return self._runs.setdefault(path, Run(path))
-
-
-def clean_name(name: str) -> str:
-    """A name as it is kept: printable, on one line, at most 100 characters."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())[:LONGEST_NAME]
-
-
-def clean_tags(tags: Iterable[object]) -> tuple[str, ...]:
-    """Tags as they are kept: cleaned like names, each once, in order, at most 20."""
-    cleaned = (clean_name(str(tag)) for tag in tags)
-    return tuple(dict.fromkeys(tag for tag in cleaned if tag))[:MOST_TAGS]
-
-
-def _run_folders(root: Path) -> list[Path]:
-    try:
-        return [Path(entry.path) for entry in os.scandir(root) if RUN_ID.match(entry.name) and entry.is_dir()]
-    except OSError:
-        return []

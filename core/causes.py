@@ -1,0 +1,38 @@
+"""Why a training could not go on, in words for a person: memory, disk, or a defect.
+
+Owns: the words. Leaves errors of ours, which have their own, to `core.errors`.
+"""
+
+from __future__ import annotations
+
+import errno
+
+SMALLER = "Take a smaller batch size or width."
+TOO_LITTLE_MEMORY = f"The machine has too little free memory for this run. {SMALLER}"
+SIGNS_OF_MEMORY = (  # torch, C++, CUDA, threads and shared libraries each say it in their own words
+    *("can't allocate memory", "cannot allocate memory", "bad_alloc", "out of memory"),
+    *("can't start new thread", "failed to map segment"),
+)
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free some space on the disk"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Let CNN Lab write to that folder"),
+}
+
+
+def in_words(error: Exception) -> str:
+    """The cause of a failed training: what happened and what to do."""
+    if _is_about_memory(error):
+        return TOO_LITTLE_MEMORY
+    if isinstance(error, SystemError):  # so Python ends an import for which the memory did not suffice
+        return f"Python itself gave up ({error}), probably because memory ran out. {SMALLER}"
+    if isinstance(error, OSError):
+        remedy = REMEDIES.get(error.errno or 0, "See whether the disk is in order")
+        return f"The run's files could not be written: {error}. {remedy}, then resume: the last checkpoint is whole."
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_about_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError | ImportError) and any(sign in words for sign in SIGNS_OF_MEMORY)

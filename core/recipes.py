@@ -38,9 +38,10 @@ REPORT: dict[str, Any] = {
     "cutout": 0,
     "rotate": 0.0,
     "scale": 0.0,
+    "low_resolution": 0.0,
 }
 
-ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "patience": 0, "cutout": 0}
+ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "patience": 0, "cutout": 0, "low_resolution": 0.0}
 FILTERS: dict[str, Any] = {  # for networks with convolutions
     **{"whiten": True, "identity": True, "fixed_scales": True},
     **{"optimizer": "muon", "learning_rate": 1e-2, "weight_decay": 0.0, "warmup": 0.0},
@@ -50,6 +51,7 @@ UNITS: dict[str, Any] = {  # for the MLP
     **{"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05, "warmup": 0.2},
 }
 DEEP: dict[str, Any] = {**FILTERS, "weight_decay": 0.3}
+DEEPEST: dict[str, Any] = {**DEEP, "learning_rate": 7e-3, "low_resolution": 0.6, "shift": 4, "cutout": 8}
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
 SCENES: dict[str, Any] = {  # they are made by chance already
@@ -59,7 +61,7 @@ SCENES: dict[str, Any] = {  # they are made by chance already
 QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 for the others
 QUICK_EPOCHS = (3, 8)  # at least, at most
 EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; other models as resnet
-    "fast": {"mlp": (30, 10), "cnn": (9, 4), "resnet": (12, 3), "speednet": (9, 3), "fcn": (0, 12)},
+    "fast": {"mlp": (30, 10), "cnn": (9, 4), "resnet": (18, 3), "speednet": (9, 3), "fcn": (0, 12)},
     "best": {"mlp": (60, 30), "cnn": (20, 12), "resnet": (36, 10), "speednet": (20, 10), "fcn": (0, 36)},
 }
 SMALL_SET_EPOCHS = 5  # times as many, of a set with less than a tenth of the images
@@ -82,13 +84,15 @@ def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
     """What `quick`, `fast` and `best` have in common."""
     if data.has_masks:
         return {**ONE_CYCLE, **SCENES, **FILTERS}
-    images = PHOTOS if _is_colour(data) else DIGITS
-    is_deep = _is_colour(data) and model not in ("mlp", "cnn")
+    is_colour = _is_colour(data)
+    of_photos = {"mlp": UNITS, "cnn": FILTERS, "speednet": DEEP}.get(model, DEEPEST)
+    learner = of_photos if is_colour or model == "mlp" else FILTERS
+    batch_size = 250 if learner is DEEPEST else 500
     return {
         **ONE_CYCLE,
-        "batch_size": min(500, data.train_size // 20),
-        **images,
-        **(UNITS if model == "mlp" else DEEP if is_deep else FILTERS),
+        "batch_size": min(batch_size, data.train_size // 20),
+        **(PHOTOS if is_colour else DIGITS),
+        **learner,
     }
 
 

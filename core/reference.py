@@ -37,7 +37,7 @@ PAIRS = (  # what learns from what, the quick ones first
 SEEDS = (0, 1, 2)
 COLUMNS = (
     *("data set", "model", "recipe", "test accuracy", "six views", "IoU", "seeds"),
-    *("the report", "training", "epochs", "parameters"),
+    *("the report", "wall clock", "CPU time a core", "epochs", "parameters"),
 )
 PUBLISHED = ("config.json", "meta.json", "status.json", "predictions.npz")
 SIX_VIEWS = "accuracy_of_six_views"
@@ -143,6 +143,8 @@ def publish(run: Run, shipped: Path) -> None:
     write_json(making / "test.json", {**(run.test() or {}), **_six_views(run)})
     lines = (run.path / "metrics.jsonl").read_bytes().splitlines(keepends=True)
     (making / "metrics.jsonl").write_bytes(b"".join(thinned(lines)))
+    published = Run(making)
+    published.set_status(metrics_sha256=published.metrics_sha256())  # of the lines that are left
     step = int(read_json(run.path / "manifest.json")["best"]["step"])
     save_weights(making, _as_small_as_it_may_be(run), step)
     shutil.rmtree(shipped / run.id, ignore_errors=True)  # of another recipe
@@ -213,6 +215,7 @@ def _row(runs: list[Run]) -> str:
     six_views = [test[SIX_VIEWS] for test in tests if SIX_VIEWS in test]
     ious = [test["iou"] for test in tests if "iou" in test]
     minutes = statistics.mean(run.status().seconds for run in runs) / 60
+    cpu = [run.status().cpu_seconds / run.status().threads for run in runs if run.status().cpu_seconds]
     report = REPORT.get(config.model)
     cells = (
         config.dataset,
@@ -224,6 +227,7 @@ def _row(runs: list[Run]) -> str:
         ", ".join(str(run.config.seed) for run in runs),
         f"{report:.2%}" if report and config.dataset == REPORT_DATASET else "",
         f"{minutes:.1f} min",
+        f"{statistics.mean(cpu) / 60:.1f} min" if cpu else "",
         str(config.epochs),
         f"{runs[0].status().parameters:,}",
     )

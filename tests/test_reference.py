@@ -14,6 +14,7 @@ from core.errors import CheckpointError
 from core.jobs import PROJECT
 from core.reference import Reference, references, table, thinned
 from core.runs import SHIPPED, Run
+from core.runs.auditing import audit_run
 
 TINY = [Reference("cifar10-mini", "mlp", "quick", seed) for seed in (0, 1)]
 WATCHED = "core.reference.SECONDS_BETWEEN_LOOKS"
@@ -53,6 +54,7 @@ def test_making_them_goes_on_where_it_was_cut_off_and_gives_what_an_uncut_making
         first, second = Run(cut / one.id), Run(whole / one.id)
         assert first.test()["accuracy"] == second.test()["accuracy"]
         assert first.metrics().epochs["val_loss"] == second.metrics().epochs["val_loss"]
+        assert audit_run(first) == []
         assert first.name == second.name == f"mlp on cifar10-mini, quick, seed {one.seed}"
         assert first.test()[reference.SIX_VIEWS] == pytest.approx(first.test()["accuracy"], abs=0.1)
     assert make(whole, cut_off_when(lambda run: True)) == ["finished", "finished"]  # nothing is trained again

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from core.errors import LabError
-from core.runs import LIVE, Run
-from pages.ui import charts, form, live, plot, state, words
+from core.runs import LIVE, Run, Status
+from pages.ui import audience, charts, form, live, plot, state, words
 
 # Until so many seconds of training, the page looks every so many seconds. By then a curve moves by less than a
-# twentieth of its length between two looks, and drawing takes the training's own cores: about 0.2 s a look.
+# twentieth of its length between two looks, and drawing takes the training's own cores: about 0.2 s a look. Where many
+# watch, `audience` says how much longer each of them waits.
 TICKS = ((10.0, 0.5), (40.0, 1.0), (120.0, 2.0))
 SLOW_TICK = 5.0
 
@@ -65,10 +66,11 @@ def new_run() -> None:
         form.start_button(configs)
 
 
-def queue(runs: list[Run]) -> None:
+def queue(seen: list[tuple[Run, Status]]) -> None:
     """Who is learning and who waits, in order."""
-    waiting = state.manager().queue()
-    running = [run for run in runs if run.status().state == "running"]
+    running = [run for run, status in seen if status.state == "running"]
+    queued = sorted((pair for pair in seen if pair[1].state == "queued"), key=lambda pair: pair[1].queued)
+    waiting = [run for run, _ in queued]
     if state.manager().trouble:
         st.error(words.md(state.manager().trouble))
     if len(running) + len(waiting) > 1:
@@ -80,35 +82,38 @@ def queue(runs: list[Run]) -> None:
 
 def watch(run_id: str, others: list[Run], view: charts.View, every: float | None) -> None:
     """All that changes by itself; the one fragment of the page."""
-    runs = state.own_and_shipped()
+    with audience.here.look():
+        draw(run_id, others, view, every)
+
+
+def draw(run_id: str, others: list[Run], view: charts.View, every: float | None) -> None:
+    """The queue and the run, once."""
+    seen = [(run, run.status()) for run in state.own_and_shipped()]
     try:
         run = state.store().get(run_id)
     except LabError:  # discarded in another tab
         st.session_state.pop(state.CHOSEN_RUN, None)
         st.rerun()
-    status = run.status()
-    if every is not None and every != seconds_between_ticks(run, runs):
+    status = next((status for each, status in seen if each.id == run_id), None) or run.status()
+    if every is not None and every != seconds_between_ticks(run, seen, every):
         st.rerun()  # a fragment's pace is set by a full run of the script; when all has ended, this is the last one
-    queue(runs)
-    live.header(run, status)
+    metrics = audience.here.metrics(run, every)
+    queue(seen)
+    live.header(run, status, metrics)
     live.buttons(run, status)
     if status.state != "damaged":
-        live.progress(run, status)
-        live.curves(run, others, view)
+        live.progress(run, status, metrics)
+        live.curves(run, others, view, every)
     live.details(run, status)
 
 
-def any_live(runs: list[Run]) -> bool:
-    """Whether anything can change by itself."""
-    return any(run.status().state in LIVE for run in runs)
-
-
-def seconds_between_ticks(run: Run, runs: list[Run]) -> float | None:
-    """None when nothing runs; faster while the run has just begun."""
-    if not any_live(runs):
+def seconds_between_ticks(run: Run, seen: list[tuple[Run, Status]], every: float | None = None) -> float | None:
+    """None when nothing runs; faster while the run has just begun, slower while many watch. every: as it is now."""
+    if not any(status.state in LIVE for _, status in seen):
         return None
-    seconds = (run.metrics().steps.get("seconds") or [0.0])[-1]
-    return next((every for until, every in TICKS if seconds < until), SLOW_TICK)
+    seconds = (audience.here.metrics(run, every).steps.get("seconds") or [0.0])[-1]
+    usual = next((pace for until, pace in TICKS if seconds < until), SLOW_TICK)
+    return audience.here.pace(state.tab(), usual)
 
 
 def show_chosen(runs: list[Run]) -> None:
@@ -120,7 +125,7 @@ def show_chosen(runs: list[Run]) -> None:
     chosen = picker(runs, chosen)
     st.session_state[state.CHOSEN_RUN] = chosen.id
     st.query_params["run"] = chosen.id
-    every = seconds_between_ticks(chosen, runs)
+    every = seconds_between_ticks(chosen, [(run, run.status()) for run in runs])
     compared, view = live.overlays(chosen), live.chosen_view()
     st.fragment(watch, run_every=every)(chosen.id, compared, view, every)
 

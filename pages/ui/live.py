@@ -12,15 +12,17 @@ import streamlit as st
 
 from core import data
 from core.errors import LabError
+from core.metrics import Metrics
 from core.runs import ENDED, LIVE, RESUMABLE, Run, Status
-from pages.ui import charts, form, plot, state, words
+from pages.ui import audience, charts, form, plot, state, words
 
 FIGURES = {"loss": "Loss", "accuracy": "Accuracy", "lr": "Learning rate", "speed": "Images a second"}
 OF_MASKS = {"loss": "Loss", "iou": "Digit IoU", "lr": "Learning rate", "speed": "Images a second"}
 ENDABLE = (*LIVE, *RESUMABLE)
+MOST_OVERLAYS = 7  # with the run itself as many as there are colours
 
 
-def header(run: Run, status: Status) -> None:
+def header(run: Run, status: Status, metrics: Metrics) -> None:
     """Name and state, and the sentences that belong to them."""
     label, icon, colour, meaning = words.badge(status)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -31,7 +33,9 @@ def header(run: Run, status: Status) -> None:
         show(words.md(status.reason))
     if status.warning:
         st.warning(words.md(status.warning))
-    if damaged := run.metrics().damaged_lines:
+    if run.curves_are_changed:
+        st.warning("The file of its metrics was changed or damaged since it left off: the curves may be wrong.")
+    if damaged := metrics.damaged_lines:
         st.warning(f"{damaged} damaged line{'s' if damaged > 1 else ''} of its metrics are left out of the curves.")
 
 
@@ -64,28 +68,30 @@ def _button(label: str, icon: str, enabled: bool, action: Any, run_id: str) -> N
         st.rerun()
 
 
-def progress(run: Run, status: Status) -> None:
+def progress(run: Run, status: Status, metrics: Metrics) -> None:
     """How far it is, how long it will still take, and its figures."""
-    metrics, epochs = run.metrics(), run.config.epochs
-    steps = metrics.steps
+    steps, epochs = metrics.steps, run.config.epochs
     done = max([*steps.get("epoch", [])[-1:], *metrics.epochs.get("epoch", [])[-1:], 0.0])
     if status.state not in ENDED:
-        st.progress(min(1.0, done / epochs), text=f"Epoch {done:.1f} of {epochs}{_time_left(run, status, done)}")
+        st.progress(
+            min(1.0, done / epochs), text=f"Epoch {done:.1f} of {epochs}{_time_left(run, status, metrics, done)}"
+        )
     if not steps:
         hint = "Loading libraries and images…" if status.state == "running" else "Nothing learned yet."
         st.caption(hint if status.state != "queued" else "It waits for its turn.")
     _figures(run, status, metrics)
 
 
-def _time_left(run: Run, status: Status, done: float) -> str:
-    seconds = (run.metrics().steps.get("seconds") or [0.0])[-1]
+def _time_left(run: Run, status: Status, metrics: Metrics, done: float) -> str:
+    seconds = (metrics.steps.get("seconds") or [0.0])[-1]
     if status.state != "running" or done <= 0:
         return ""
-    left = seconds / done * (run.config.epochs - done)
-    return f", about {words.duration(left)} left" + (" (it may stop earlier)" if run.config.patience else "")
+    config = run.config
+    left = seconds / config.work(done) * (config.work(config.epochs) - config.work(done))
+    return f", about {words.duration(left)} left" + (" (it may stop earlier)" if config.patience else "")
 
 
-def _figures(run: Run, status: Status, metrics: Any) -> None:  # noqa: ANN401
+def _figures(run: Run, status: Status, metrics: Metrics) -> None:
     place, epochs, steps = charts.best_epoch(metrics.epochs), metrics.epochs, metrics.steps
     measure = "val_iou" if "val_iou" in epochs else "val_accuracy"
     cells = {
@@ -129,18 +135,18 @@ def overlays(run: Run) -> list[Run]:
     others = {other.id: other for other in state.own_and_shipped() if other.id != run.id}
     if not others:
         return []
-    linked = [run_id for run_id in st.query_params.get_all("with") if run_id in others]
+    linked = [run_id for run_id in st.query_params.get_all("with") if run_id in others][:MOST_OVERLAYS]
     chosen = st.multiselect(  # not bound to the address: that would hold what a run is called and its state, not its id
         "Compare with", list(others), linked, format_func=lambda run_id: words.label(others[run_id]), key="with",
-        max_selections=7, persist_state="session", placeholder="Other runs, drawn over this one",
+        max_selections=MOST_OVERLAYS, persist_state="session", placeholder="Other runs, drawn over this one",
     )  # fmt: skip
     st.query_params["with"] = chosen
     return [others[run_id] for run_id in chosen if run_id in others]
 
 
-def curves(run: Run, others: list[Run], view: charts.View) -> None:
-    """The four charts."""
-    drawn = [charts.Curve(each.id, each.name, each.metrics()) for each in (run, *others)]
+def curves(run: Run, others: list[Run], view: charts.View, every: float | None) -> None:
+    """The four charts. every: seconds between two looks, None where nothing is live."""
+    drawn = [charts.Curve(each.id, each.name, audience.here.metrics(each, every)) for each in (run, *others)]
     columns = [*st.columns(2), *st.columns(2)]
     figures = OF_MASKS if data.describe(run.config.dataset).has_masks else FIGURES
     for column, (kind, title) in zip(columns, figures.items(), strict=True):

@@ -14,6 +14,8 @@ import orjson
 import plotly
 import streamlit as st
 
+from pages.ui.charts import Kept
+
 LIBRARY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 DRAW = """
@@ -97,6 +99,8 @@ _chart = st.components.v2.component(
     "cnnlab_chart", html="<div class='chart' style='width: 100%'></div>\n", js=DRAW, isolate_styles=False
 )
 
+_sent = Kept(32)  # with its figure beside it, so that no other one gets the same id meanwhile
+
 
 def prepare() -> None:
     """Hand Plotly's script to the page. Once a run of the script, outside every fragment, after everything else."""
@@ -105,5 +109,9 @@ def prepare() -> None:
 
 def show(figure: dict[str, Any], *, key: str, alt: str) -> None:
     """Draw a figure, or go on with the one of the same key. `alt` says in words what it shows now."""
-    sent = {"figure": figure, "alt": alt}
-    _chart(key=key, data=orjson.dumps(sent, option=orjson.OPT_SERIALIZE_NUMPY), height=figure["layout"]["height"])
+    _, sent = _sent.get((id(figure), alt), lambda: (figure, _encoded(figure, alt)))
+    _chart(key=key, data=sent, height=figure["layout"]["height"])
+
+
+def _encoded(figure: dict[str, Any], alt: str) -> bytes:
+    return orjson.dumps({"figure": figure, "alt": alt}, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -21,6 +21,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.config import TrainConfig
+from core.files import write_json
 from core.jobs import PROJECT, JobManager
 from core.runs import Run, RunStore
 from core.summaries import Summaries
@@ -88,7 +89,7 @@ def make_store(store: RunStore, runs: int, epochs: int = EPOCHS) -> None:
         (run.path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         accuracy = lines[-1]["val_accuracy"]
         test = {"accuracy": accuracy, "loss": 1.0, "images": 1000, "confusion": [], "opened": [500.0]}
-        (run.path / "test.json").write_text(json.dumps(test))
+        write_json(run.path / "test.json", test)
 
 
 def events(epochs: int, chance: random.Random) -> list[dict]:

@@ -15,6 +15,7 @@ from core.config import TrainConfig
 from core.forecast import Forecast, Forecaster
 from core.jobs import JobManager
 from core.runs import Run, RunStore
+from pages.ui import audience
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 FORECAST = Forecast(61.0, 3.0, 480, 242_000, 7_600_000, "earlier runs")
@@ -22,9 +23,10 @@ FORECAST = Forecast(61.0, 3.0, 480, 242_000, 7_600_000, "earlier runs")
 
 @pytest.fixture(autouse=True)
 def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Managers queue and steer, but no process is started; forecasts are known at once; no cache from another test."""
+    """Managers queue and steer, but start nothing; forecasts are known at once; nothing is kept of another test."""
     monkeypatch.setattr(JobManager, "_loop", lambda self: None)  # its thread ends at once
     monkeypatch.setattr(Forecaster, "ask", lambda self, config: FORECAST)
+    monkeypatch.setattr(audience, "here", audience.Audience())
     st.cache_resource.clear()
 
 

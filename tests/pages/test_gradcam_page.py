@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 
@@ -298,3 +299,23 @@ def test_the_numbers_that_are_taken_along_are_json(networks):
     assert written["run"] == run.id
     assert sum(written["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
     assert len(written["map_before_scaling"]) == 4
+
+
+def test_the_figure_that_may_be_exported_holds_no_pictures_until_it_is(open_page, networks, monkeypatch):
+    offered = {}
+    monkeypatch.setattr(further, "download", lambda label, made, *_, **__: offered.update({label: made}))
+    open_page("gradcam", judge="false")
+    made = offered["Export figure"]
+    assert bytes_of_arrays([cell.cell_contents for cell in made.__closure__]) < 20_000  # the picture itself has 3,072
+    assert made().startswith(b"\x89PNG")
+
+
+def bytes_of_arrays(thing):
+    """Bytes of all arrays in lists, tuples, dictionaries and dataclasses."""
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes
+    if isinstance(thing, dict):
+        return bytes_of_arrays(list(thing.values()))
+    if isinstance(thing, list | tuple):
+        return sum(bytes_of_arrays(each) for each in thing)
+    return bytes_of_arrays([*vars(thing).values()]) if dataclasses.is_dataclass(thing) else 0

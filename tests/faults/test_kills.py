@@ -22,7 +22,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.faults
 
-EPOCHS = {"mlp": 150, "cnn": 40, "convnet": 25, "resnet": 25, "speednet": 50, "fcn": 8}  # a few seconds of learning
+EPOCHS = {"fcn": 10}  # a few seconds of learning; 25 for the others
 KILLED_BY_HAND, KILLED_AT_A_FILE = 5, 5  # times that each run dies
 MOST_OPERATIONS = 60  # of files, from the start of a worker on, before it dies: its first few checkpoints
 TIMES = ("seconds", "cpu_seconds")  # they differ from run to run, and only grow
@@ -34,8 +34,8 @@ def config_of(model: str) -> TrainConfig:
     info = models.describe(model)
     photos = "cifar10-mini" if model in ("convnet", "resnet") else "mnist-mini"
     dataset = "mnist-mini-scenes" if info.task == "masks" else photos
-    sizes = {"width": info.widths[0], "train_size": 120, "batch_size": 20, "epochs": EPOCHS[model], "threads": 1}
-    return TrainConfig(model=model, dataset=dataset, seed=5, **sizes)
+    sizes = {"width": info.widths[0], "train_size": 120, "batch_size": 20, "threads": 1}
+    return TrainConfig(model=model, dataset=dataset, seed=5, epochs=EPOCHS.get(model, 25), **sizes)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def kill_by_hand(manager: JobManager, run: Run, step: int, seconds: float) -> No
 def deaths(run: Run, chance: random.Random) -> list[tuple[int, float]]:
     """In which order it dies: at a step and so many seconds later, or (0) at a file operation."""
     steps = run.config.epochs * (run.config.train_size // run.config.batch_size)
-    by_hand = sorted(chance.randint(1, steps * 7 // 10) for _ in range(KILLED_BY_HAND))
+    by_hand = sorted(chance.randint(1, steps // 2) for _ in range(KILLED_BY_HAND))
     at_a_file = [0] * KILLED_AT_A_FILE
     kinds = chance.sample(["hand", "file"], counts=[KILLED_BY_HAND, KILLED_AT_A_FILE], k=len(by_hand + at_a_file))
     return [(by_hand.pop(0), chance.uniform(0, 0.2)) if kind == "hand" else (0, 0.0) for kind in kinds]

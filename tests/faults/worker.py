@@ -11,10 +11,13 @@ import hashlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
+
+from torch import Tensor
 
 from core import training, worker
 from core.evaluation import Evaluation
@@ -22,12 +25,25 @@ from core.runs import Run
 from core.training.learner import Learner
 
 SECONDS_BETWEEN_CHECKPOINTS = 0.05
+SECONDS_BETWEEN_STEPS = 0.03  # so that a quick machine does not end the run before it can be killed
 OPERATIONS = ("open", "os.rename", "os.remove")  # what Python tells of before it does it
 
 
 def checkpoint_often(seconds: float) -> None:
     """Let this process store a state after so many seconds, instead of half a minute."""
     training.fit = partial(training.fit, checkpoint_seconds=seconds)
+
+
+def take_time(seconds: float) -> None:
+    """Let this process wait so many seconds after each step."""
+    learn = Learner.learn
+
+    def slowly(learner: Learner, index: Tensor) -> tuple[Tensor, Tensor]:
+        figures = learn(learner, index)
+        time.sleep(seconds)
+        return figures
+
+    Learner.learn = slowly  # type: ignore[method-assign]
 
 
 def die_at(folder: str, operation: int) -> None:
@@ -80,6 +96,7 @@ def digests(run: Run) -> dict[int, set[str]]:
 
 if __name__ == "__main__":
     checkpoint_often(SECONDS_BETWEEN_CHECKPOINTS)
+    take_time(SECONDS_BETWEEN_STEPS)
     tell_what_it_holds()
     die_at(os.environ["CNNLAB_RUNS"], int(sys.argv[1]))
     sys.exit(worker.main())

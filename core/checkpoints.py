@@ -136,6 +136,16 @@ def load_weights(folder: Path, most_bytes: float = math.inf) -> dict[str, Tensor
     return tensors
 
 
+def step_of_weights(folder: Path) -> int:
+    """The step at whose end the best weights on disk were the network's; 0 where there are none.
+
+    Raises: CheckpointError when the manifest is damaged.
+    """
+    entry = best_entry(folder, read_manifest(folder))
+    step = entry.get("step") if entry else 0
+    return step if isinstance(step, int) else 0
+
+
 def best_entry(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | None:
     """The manifest's entry that the best weights on disk agree with; None when they agree with none."""
     entries = [manifest[key] for key in ("best", "best_pending") if key in manifest]

@@ -136,7 +136,8 @@ def _train(run: Run, control: Control, told: Callable[[training.Event], None] | 
     )
     end = training.End("failed", "The training ended without a word.")
     weights = RunStore(run.path.parent).get(config.init_from).load_weights() if config.init_from else None
-    for event in training.fit(config, state=state, weights=weights, control=control):
+    done = run.step_of_weights()
+    for event in training.fit(config, state=state, weights=weights, control=control, catch_up=done):
         _store(run, event)
         if told:
             told(event)

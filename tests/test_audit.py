@@ -36,6 +36,34 @@ def test_a_shipped_run_needs_no_weights(store, trained):
     assert sentences(store) == []
 
 
+class Killed(BaseException):
+    """What no code of ours catches."""
+
+
+def after(steps, what):
+    """A control that says "run" so many times, then a word, or raises."""
+    left = [steps]
+
+    def word():
+        left[0] -= 1
+        if left[0] < 0 and isinstance(what, type):
+            raise what
+        return what if left[0] < 0 else "run"
+
+    return word
+
+
+def test_a_run_that_was_killed_after_a_new_best_and_is_stopped_before_it_has_caught_up_is_whole(store):
+    run = store.create(TrainConfig(model="mlp", dataset="mnist-mini", epochs=9, width=16, train_size=200, batch_size=50,
+                                   threads=1))  # fmt: skip
+    assert work(run, control=after(6, "pause")) == "paused"  # 4 steps an epoch
+    with pytest.raises(Killed):
+        work(run, control=after(20, Killed))
+    assert run.status().epoch > 3
+    assert work(run, control=after(1, "stop")) == "stopped"
+    assert sentences(store) == []
+
+
 def flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -250,6 +250,10 @@ class Run:
         """Forget all states: a run that has ended needs only its weights."""
         checkpoints.drop_states(self.path)
 
+    def step_of_weights(self) -> int:
+        """The step of the best weights; 0 when there are none. Raises: CheckpointError when the manifest is damaged."""
+        return checkpoints.step_of_weights(self.path)
+
     def save_weights(self, tensors: dict[str, Tensor], step: int) -> None:
         """Store the weights at the best validation loss so far."""
         checkpoints.save_weights(self.path, tensors, step)

@@ -18,7 +18,7 @@ from core import data as datasets
 from core.evaluation import digit_iou
 from core.models.fcn import take_weights
 from core.training.events import End, Epoch, Event, Step
-from core.training.learner import Learner
+from core.training.learner import Learner, Progress
 
 if TYPE_CHECKING:
     from core.config import TrainConfig
@@ -45,6 +45,7 @@ def fit(
     weights: Mapping[str, Tensor] | None = None,
     control: Callable[[], str] = keep_going,
     checkpoint_seconds: float = 30.0,
+    catch_up: int = 0,
 ) -> Iterator[Event]:
     """Train, and tell about it: yields Step, Epoch, Weights (a new best), State (a checkpoint), at last one End.
 
@@ -52,7 +53,9 @@ def fit(
     config yielded; it goes on from there, to the same weights, bit for bit, as if it had never left. weights: those of
     the run that `config.init_from` names, to begin with.
     control: asked before every step; answers "run", "pause", "stop" or "leave". checkpoint_seconds: longest time
-    between two States; one more comes when it pauses or leaves.
+    between two States; one more comes when it pauses or leaves. catch_up: the step whose weights an earlier `fit` was
+    the last to yield, though it was cut off before it yielded a State of then: "stop" waits until that step is done
+    again, or those weights would be of an epoch that nobody was told of.
 
     Uses and reseeds torch's global random generator. Leaves the number of threads alone.
 
@@ -65,7 +68,7 @@ def fit(
         learner.restore(state)
     clock = _Clock(learner, checkpoint_seconds)
     while (end := _verdict(learner)) is None:
-        word = yield from _learn_epoch(learner, control, clock)
+        word = yield from _learn_epoch(learner, _patient(control, learner.progress, catch_up), clock)
         if word in LEAVING:
             clock.stamp()
             yield learner.snapshot()
@@ -79,6 +82,16 @@ def fit(
         if end is not None:
             break
     yield end
+
+
+def _patient(control: Callable[[], str], progress: Progress, catch_up: int) -> Callable[[], str]:
+    """The same control, whose "stop" is heard only once so many steps are done."""
+
+    def word() -> str:
+        said = control()
+        return "run" if said == "stop" and progress.step < catch_up else said
+
+    return word
 
 
 def _learn_epoch(learner: Learner, control: Callable[[], str], clock: _Clock) -> Generator[Event, None, str]:

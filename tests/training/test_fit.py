@@ -167,6 +167,15 @@ def test_stop_in_the_first_epoch_still_leaves_weights():
     assert len(of_kind(events, training.Weights)) == 1
 
 
+def test_stop_waits_for_the_epoch_of_the_weights_that_an_earlier_training_left():
+    config = small(epochs=4)  # 6 steps an epoch
+    state = of_kind(training.fit(config, control=StopAt("pause", 8)), training.State)[-1]
+    events = list(training.fit(config, state=state, control=StopAt("stop", 0), catch_up=18))
+    assert [epoch.step for epoch in of_kind(events, training.Epoch)] == [12, 18]
+    assert events[-1].state == "stopped"
+    assert of_kind(training.fit(config, state=state, control=StopAt("stop", 0)), training.Epoch) == []
+
+
 def test_stop_before_the_first_step_leaves_nothing_behind():
     assert list(training.fit(small(), control=lambda: "stop")) == [training.End("stopped", "Stopped by hand.")]
 

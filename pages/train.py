@@ -113,7 +113,7 @@ def seconds_between_ticks(run: Run, seen: list[tuple[Run, Status]], every: float
         return None
     seconds = (audience.here.metrics(run, every).steps.get("seconds") or [0.0])[-1]
     usual = next((pace for until, pace in TICKS if seconds < until), SLOW_TICK)
-    return audience.here.pace(state.tab(), usual)
+    return audience.here.pace(state.tab(), usual, every)
 
 
 def show_chosen(runs: list[Run]) -> None:

@@ -20,6 +20,7 @@ from core.runs import Run
 SHARE = 0.15  # of one core, for the looks of all tabs
 FASTEST = 0.5  # seconds between two looks, the first rung; each further one is twice as long
 STAY = 1.5  # a pace is kept until one that is so many times slower than needed would be faster: each change redraws all
+CHANGE = 0.25  # seconds between two tabs that change their pace: were they to do so all at once, they would wait long
 SPREAD = 0.25  # share of the pace by which tabs differ, so that those that were opened at once do not look at once
 AROUND = 2.0  # what a look costs the server, as a multiple of its own part: Streamlit works before and behind it
 FIRST_GUESS = 0.015  # seconds of a look, until some were measured
@@ -48,20 +49,31 @@ class Audience:
         self._rung = FASTEST
         self._seconds = FIRST_GUESS
         self._until: dict[float, float] = {}  # tab: when it counts as gone
+        self._next_change = 0.0  # when a tab may change its pace again
         self._told: dict[Path, tuple[float, Metrics]] = {}  # when it was read, and what
 
-    def pace(self, tab: float, usual: float) -> float:
+    def pace(self, tab: float, usual: float, before: float | None = None) -> float:
         """Note that a tab looks now, and say after how many seconds it is to look again.
 
-        tab: a number in 0..1 that no other tab has. usual: the seconds where few watch.
+        tab: a number in 0..1 that no other tab has. usual: the seconds where few watch. before: the pace up to now,
+        which it may have to keep for a while; None for a tab whose whole page is drawn anyway.
         """
         now = self._clock()
         with self._lock:
             self._until = {each: until for each, until in self._until.items() if until > now and each != tab}
             self._rung = rung(len(self._until) + 1, self._seconds, self._rung)
             every = usual if self._rung <= usual else round(self._rung * (1 + SPREAD * tab), 2)
+            if before is not None and not self._may_change(before, every, now):
+                every = before
             self._until[tab] = now + 2 * every + GRACE
         return every
+
+    def _may_change(self, before: float, every: float, now: float) -> bool:
+        """Whether it is a tab's turn to go from one pace to another; then it is nobody else's for a moment."""
+        if before == every or now < self._next_change:
+            return False
+        self._next_change = now + CHANGE
+        return True
 
     @contextmanager
     def look(self) -> Iterator[None]:

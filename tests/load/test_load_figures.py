@@ -35,7 +35,9 @@ def test_a_table_has_its_names_first_and_its_columns_right_aligned():
 def measured(seconds: list[float], alone: float, watched: float, **changes) -> viewers.Measured:
     seen = viewers.Seen([viewers.Answer(value, 0, False) for value in seconds], asked=len(seconds))
     facts = {"viewers": 50, "seen": seen, "intervals": [4.0], "alone": [alone], "watched": [watched]}
-    return viewers.Measured(**{**facts, "memory": (300.0, 301.0), "server_cores": 0.1, "viewers_cores": 0.1, **changes})
+    return viewers.Measured(
+        **{**facts, "memory": [250.0, 300.0, 301.0], "server_cores": 0.1, "viewers_cores": 0.1, **changes}
+    )
 
 
 def test_what_breaks_is_said_in_words_and_nothing_is_where_all_holds():
@@ -43,7 +45,8 @@ def test_what_breaks_is_said_in_words_and_nothing_is_where_all_holds():
     assert measured(fine, 1000.0, 760.0).breaks() == []
     assert measured([*fine, 9.0], 1000.0, 760.0).breaks() == ["95 % of the updates take up to 9000 ms, over 500 ms"]
     assert measured(fine, 1000.0, 740.0).breaks() == ["the training is 26% slower, over 25%"]
-    assert measured(fine, 1000.0, 760.0, memory=(300.0, 340.0)).breaks() == ["the server's memory grew by 40 MB"]
+    growing = measured(fine, 1000.0, 760.0, memory=[300.0, 300.0, 300.0, 340.0])
+    assert growing.breaks() == ["the server's memory grew by 40 MB in the second half"]
     assert len(measured([], 1000.0, 760.0).breaks()) == 1  # no update at all does not hold
 
 
@@ -64,6 +67,17 @@ def test_the_viewers_clock_stands_still_while_they_rest():
     before, while_resting, is_done = asyncio.run(scenario())
     assert while_resting == before
     assert not is_done
+
+
+def test_the_viewers_clock_counts_the_time_of_watching_only(monkeypatch):
+    moments = iter([10.0, 11.0, 14.0, 20.0, 25.0])
+    monkeypatch.setattr(viewers.time, "monotonic", lambda: next(moments))
+    clock = viewers.Clock()  # at 10
+    clock.watch()  # from 11
+    clock.rest()  # from 14
+    begin = clock.now()
+    clock.watch()  # from 20
+    assert clock.now() - begin == 25.0 - 20.0
 
 
 def test_visits_hold_only_where_little_memory_and_no_exception_is_left_behind():

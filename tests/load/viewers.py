@@ -79,14 +79,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Measured:
-    """One row. alone, watched: images a second, turn by turn. memory: MB before and after. cores: while watched."""
+    """One row. alone, watched: images a second, turn by turn. memory: MB after each turn. cores: while watched."""
 
     viewers: int
     seen: Seen
     intervals: list[float]
     alone: list[float]
     watched: list[float]
-    memory: tuple[float, float]
+    memory: list[float]
     server_cores: float
     viewers_cores: float
 
@@ -94,6 +94,11 @@ class Measured:
     def slower(self) -> tuple[float, float]:
         """By what share the training is slowed, and the standard error of that."""
         return mean_and_error([1 - watched / alone for watched, alone in zip(self.watched, self.alone, strict=True)])
+
+    @property
+    def growth_mb(self) -> float:
+        """Growth of the memory in the second half: in the first, what everybody sees is made for the first time."""
+        return self.memory[-1] - self.memory[len(self.memory) // 2]
 
     @property
     def exceptions(self) -> int:
@@ -115,7 +120,7 @@ class Measured:
             "images/s alone": f"{mean(self.alone):,.0f}",
             "watched": f"{mean(self.watched):,.0f}",
             "slower": f"{slower:.0%} ± {error:.0%}",
-            "server MB": f"{self.memory[0]:.0f} -> {self.memory[1]:.0f}",
+            "server MB": f"{self.memory[0]:.0f} -> {self.memory[-1]:.0f}",
             "server, viewers": f"{self.server_cores:.0%}, {self.viewers_cores:.0%} of a core",
         }
 
@@ -132,8 +137,8 @@ class Measured:
             found.append(f"{unanswered} updates had not come at the end")
         if self.seen.lost:
             found.append(f"{len(self.seen.lost)} viewers lost their connection ({self.seen.lost[0]})")
-        if self.memory[1] - self.memory[0] > MOST_MB:
-            found.append(f"the server's memory grew by {self.memory[1] - self.memory[0]:.0f} MB")
+        if self.growth_mb > MOST_MB:
+            found.append(f"the server's memory grew by {self.growth_mb:.0f} MB in the second half")
         return found
 
 
@@ -189,13 +194,13 @@ async def _measure(
         await session.__aenter__()
         await session.go("train", f"run={run.id}")
         tasks.append(asyncio.create_task(_watch(session, clock, seen)))
-    memory, server_cpu, own_cpu = memory_mb(server), cpu_seconds(server), time.process_time()
-    alone, watched = await _turns(run, clock, seen, seconds)
+    server_cpu, own_cpu = cpu_seconds(server), time.process_time()
+    alone, watched, memory = await _turns(run, clock, seen, seconds, server)
     took = len(watched) * TURN
     measured = Measured(
         **{"viewers": viewers, "seen": seen, "alone": alone, "watched": watched},
         intervals=[max(session.timers.values()) for session in sessions if session.timers],
-        memory=(memory, memory_mb(server)),
+        memory=memory,
         server_cores=(cpu_seconds(server) - server_cpu) / took,
         viewers_cores=(time.process_time() - own_cpu) / took,
     )
@@ -223,9 +228,12 @@ async def _watch(session: Visitor, clock: Clock, seen: Seen) -> None:
         seen.lost.append(f"{type(error).__name__} {error}".strip())
 
 
-async def _turns(run: Run, clock: Clock, seen: Seen, seconds: float) -> tuple[list[float], list[float]]:
-    """Images a second while the viewers rest, and while they watch, turn by turn."""
+async def _turns(
+    run: Run, clock: Clock, seen: Seen, seconds: float, server: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Images a second while the viewers rest and while they watch, turn by turn; the server's memory after each."""
     rates: dict[bool, list[float]] = {False: [], True: []}
+    memory = []
     for _, watching in itertools.product(range(max(1, round(seconds / TURN / 2))), (False, True)):
         if watching:
             clock.watch()
@@ -234,10 +242,11 @@ async def _turns(run: Run, clock: Clock, seen: Seen, seconds: float) -> tuple[li
         seen.is_counted = watching
         await asyncio.sleep(LEAD)
         rates[watching].append(await _images_a_second(run, TURN - LEAD))
+        memory.append(memory_mb(server))
     seen.is_counted = False
     clock.rest()
     await asyncio.sleep(LEAD)
-    return rates[False], rates[True]
+    return rates[False], rates[True], memory
 
 
 async def _images_a_second(run: Run, seconds: float) -> float:

@@ -6,10 +6,11 @@ import itertools
 import random
 
 import pytest
+import streamlit as st
 
 from core.training import Step
 from pages.ui import audience, plot
-from pages.ui.audience import FASTEST, GRACE, SHARE, SPREAD, Audience, rung
+from pages.ui.audience import CHANGE, FASTEST, GRACE, SHARE, SPREAD, Audience, rung
 from tests.load.table import percentile
 from tests.pages.conftest import button
 
@@ -71,6 +72,30 @@ def test_many_wait_longer_and_each_a_little_differently(many):
     assert min(paces) == slowest > 0.5
     assert slowest * (1 + 0.9 * SPREAD) < max(paces) <= slowest * (1 + SPREAD)
     assert len(set(paces)) == 50
+
+
+def test_tabs_change_their_pace_one_after_another_and_one_whose_page_is_drawn_anyway_at_once(many, clock):
+    tabs = [number / 40 for number in range(40)]
+    paces = {tab: many.pace(tab, 0.5) for tab in tabs}
+    slow = rung(40, audience.FIRST_GUESS)
+    early = [tab for tab in tabs if paces[tab] < slow]
+    assert len(early) > 10
+    moments = []
+    for _ in range(1000):
+        for tab in early:
+            if (pace := many.pace(tab, 0.5, paces[tab])) != paces[tab]:
+                paces[tab] = pace
+                moments.append(clock.now)
+        clock.now += CHANGE / 3
+    assert min(paces.values()) >= slow
+    assert min(later - sooner for sooner, later in itertools.pairwise(moments)) >= CHANGE
+    assert many.pace(0.987, 0.5) >= slow
+
+
+def test_who_watches_alone_changes_the_pace_whenever_it_is_due(many, clock):
+    for before, usual in ((0.5, 1.0), (1.0, 2.0), (2.0, 5.0)):
+        clock.now += 0.5
+        assert many.pace(0.9, usual, before) == usual
 
 
 def test_a_pace_that_is_usual_anyway_is_the_same_for_all(many):
@@ -151,6 +176,25 @@ def test_metrics_that_nobody_looks_at_are_not_held_on_to(many, clock, make_run):
         many.metrics(run, 1.0)
         clock.now += audience.KEPT + 1
     assert list(many._told) == [runs[-1].path]
+
+
+def test_the_train_page_looks_at_its_usual_pace_alone_and_less_often_where_many_watch(open_page, make_run, monkeypatch):
+    paces, fragment = [], st.fragment
+
+    def noted(made=None, *, run_every=None):
+        if made:  # not as a decorator of a module's function
+            paces.append(run_every)
+        return fragment(made, run_every=run_every)
+
+    monkeypatch.setattr(st, "fragment", noted)
+    run = make_run("running")
+    with run.held():
+        open_page("train", run=run.id)
+        assert paces[-1] == 0.5
+        for number in range(200):
+            audience.here.pace(number / 200, 0.5)
+        open_page("train", run=run.id)
+    assert paces[-1] >= rung(200, audience.FIRST_GUESS) > 5
 
 
 def test_two_tabs_that_watch_one_run_get_the_same_charts_made_once(open_page, make_run, monkeypatch):

@@ -16,7 +16,7 @@ def welcome() -> None:
     st.title("CNN Lab", anchor=False)
     st.markdown(
         "Train small image networks for real, on this machine, and watch them learn while they do. "
-        "Five networks, from a plain MLP to a ResNet, learn from real images that are already here. "
+        "Six networks, from a plain MLP to one that reads what you draw, learn from real images that are already here. "
         "Pause, resume, stop and compare as you like: a run goes on when you close this page."
     )
     with st.container(horizontal=True):

@@ -80,13 +80,13 @@ def queue(seen: list[tuple[Run, Status]]) -> None:
             st.markdown("\n".join(lines))
 
 
-def watch(run_id: str, others: list[Run], view: charts.View, every: float | None) -> None:
-    """All that changes by itself; the one fragment of the page."""
+def watch(run_id: str, said: str, others: list[Run], view: charts.View, every: float | None) -> None:
+    """All that changes by itself; the one fragment of the page. said: the state that the list of runs names."""
     with audience.here.look():
-        draw(run_id, others, view, every)
+        draw(run_id, said, others, view, every)
 
 
-def draw(run_id: str, others: list[Run], view: charts.View, every: float | None) -> None:
+def draw(run_id: str, said: str, others: list[Run], view: charts.View, every: float | None) -> None:
     """The queue and the run, once."""
     seen = [(run, run.status()) for run in state.own_and_shipped()]
     try:
@@ -95,7 +95,7 @@ def draw(run_id: str, others: list[Run], view: charts.View, every: float | None)
         st.session_state.pop(state.CHOSEN_RUN, None)
         st.rerun()
     status = next((status for each, status in seen if each.id == run_id), None) or run.status()
-    if every is not None and every != seconds_between_ticks(run, seen, every):
+    if every is not None and (status.state != said or every != seconds_between_ticks(run, seen, every)):
         st.rerun()  # a fragment's pace is set by a full run of the script; when all has ended, this is the last one
     metrics = audience.here.metrics(run, every)
     queue(seen)
@@ -125,9 +125,9 @@ def show_chosen(runs: list[Run]) -> None:
     chosen = picker(runs, chosen)
     st.session_state[state.CHOSEN_RUN] = chosen.id
     st.query_params["run"] = chosen.id
-    every = seconds_between_ticks(chosen, [(run, run.status()) for run in runs])
+    every, said = seconds_between_ticks(chosen, [(run, run.status()) for run in runs]), chosen.status().state
     compared, view = live.overlays(chosen), live.chosen_view()
-    st.fragment(watch, run_every=every)(chosen.id, compared, view, every)
+    st.fragment(watch, run_every=every)(chosen.id, said, compared, view, every)
 
 
 state.enter_through_app("pages/train.py", "train")

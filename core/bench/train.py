@@ -86,6 +86,7 @@ def _plain_steps(config: TrainConfig, workers: int) -> Callable[[], float]:
     batches = _plain_batches(config, workers)
 
     def step() -> float:
+        """Learn from the next batch; returns its loss."""
         images, labels = next(batches)
         loss = F.cross_entropy(model(images), labels)
         optimizer.zero_grad()

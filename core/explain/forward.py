@@ -59,6 +59,7 @@ def _cut_at(kept: dict[str, Tensor]) -> Any:  # noqa: ANN401 - a hook, whose typ
     """A hook that makes the module's output the beginning of the graph."""
 
     def cut(module: nn.Module, inputs: Any, output: Any) -> Any:  # noqa: ANN401
+        """Keep the map, and hand on a copy that the graph begins with."""
         if not isinstance(output, Tensor) or output.dim() != 4:
             return None
         kept["activations"] = leaf = output.detach().requires_grad_()

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from core.runs import STATES
-from pages.ui import form, words
+from pages.ui import form, live, words
 from tests.pages.conftest import button, text_of
 
 NOT_WRITTEN = ("damaged",)  # a state that is found, never written
@@ -49,6 +49,20 @@ def test_a_damaged_run_is_shown_as_such_and_can_be_discarded(open_page, make_run
     assert " damaged]" in text_of(app)
     assert not button(app, "Discard").disabled
     assert button(app, "Fork").disabled
+
+
+def test_the_list_of_runs_names_the_state_that_the_run_below_it_has(open_page, make_run, monkeypatch):
+    run, chosen_view = make_run("queued"), live.chosen_view
+
+    def view_while_it_begins():
+        run.set_status(state="running")  # after the list was drawn, before the run is
+        return chosen_view()
+
+    monkeypatch.setattr(live, "chosen_view", view_while_it_begins)
+    with run.held():
+        app = open_page("train", run=run.id)
+    named = next(box for box in app.selectbox if box.label == "Run")
+    assert [state for state in ("queued", "running") if state in named.options[0]] == ["running"]
 
 
 def test_curves_that_are_not_as_the_run_left_them_are_said_to_be_so(open_page, trained):

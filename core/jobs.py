@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,6 +28,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 KILLED = -9
 
 
+@dataclass(frozen=True)
+class _Child:
+    """A process that works on a run, and when that run was queued the time that the process took it."""
+
+    process: subprocess.Popen[bytes]
+    queued: float
+
+
 class JobManager:
     """Queues, starts and steers the runs of a store. Close it, or use it as a context manager."""
 
@@ -35,7 +44,7 @@ class JobManager:
         self.store = store
         self.slots = slots
         self.trouble = ""  # what kept the thread from its work the last time, for a person
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, _Child] = {}
         self._spare: subprocess.Popen[bytes] | None = None
         self._spare_wanted = False
         self._wake = threading.Event()
@@ -144,11 +153,11 @@ class JobManager:
     def _look(self) -> None:
         """Once around: who has ended, who has a word to obey, who is next."""
         for run_id, child in list(self._children.items()):
-            if child.poll() is not None:
+            if child.process.poll() is not None:
                 del self._children[run_id]
-                if child.stdin:
-                    child.stdin.close()
-                _settle(Run(self.store.root / run_id), child.returncode)
+                if child.process.stdin:
+                    child.process.stdin.close()
+                _settle(Run(self.store.root / run_id), child.process.returncode, child.queued)
         self.store.settle_discarded()
         for run in self.store.list():
             if not run.is_shipped and run.id not in self._children:
@@ -161,10 +170,11 @@ class JobManager:
 
     def _start(self, run: Run) -> None:
         """Hand a run to the spare process, or to a new one."""
-        child = self._spare if self._spare and self._spare.poll() is None else self._new_process()
+        process = self._spare if self._spare and self._spare.poll() is None else self._new_process()
         self._spare = None
+        child = _Child(process, run.status().queued)
         try:
-            hand_over(run, child)
+            hand_over(run, process)
         except BrokenPipeError:  # the spare died just now: the next look starts a new one
             return
         self._children[run.id] = child
@@ -174,7 +184,7 @@ class JobManager:
         return start_worker(self.store.root / ".worker.log")
 
     def _let_children_leave(self) -> None:
-        processes = [*self._children.values(), *([self._spare] if self._spare else [])]
+        processes = [*(child.process for child in self._children.values()), *([self._spare] if self._spare else [])]
         for process in processes:
             if process.stdin:
                 process.stdin.close()
@@ -240,13 +250,19 @@ def _stop_idle(run: Run, state: str) -> None:
         run.set_status(state="queued", queued=time.time(), reason="")
 
 
-def _settle(run: Run, exit_code: int) -> None:
-    """What becomes of a run whose process has ended without writing a state of its own."""
+def _settle(run: Run, exit_code: int, queued: float) -> None:
+    """What becomes of a run whose process has ended without writing a state of its own.
+
+    queued: when the run was queued for that process. Where it has been queued once more since, it waits for its turn.
+    """
     if not run.path.is_dir():
         return
     try:
         with run.held(SECONDS_FOR_LOCK):
-            state = run.status_when_held().state
+            status = run.status_when_held()
+            state = status.state
+            if state == "queued" and status.queued != queued:
+                return
             if state in ("interrupted", "queued") and exit_code < 0:
                 run.set_status(state="interrupted", reason=_killed(exit_code), ended=time.time())
             elif state == "interrupted" or (state == "queued" and exit_code != 0):

@@ -160,7 +160,7 @@ def test_too_little_memory_for_the_network_is_said_as_such(large, environment, m
 @pytest.mark.parametrize("megabytes", [1, 20, 45, 60])
 def test_too_little_memory_even_to_begin_leaves_a_failed_run_with_words(large, environment, megabytes):
     code = worker_of(large, environment, "-c", WITH_LITTLE_MEMORY, str(megabytes))
-    _settle(large, code)  # as the job manager does
+    _settle(large, code, large.status().queued)  # as the job manager does
     assert large.status().state == "failed"
     assert re.search("too little free memory|memory ran out|end of its log says more", large.status().reason)
     assert auditing.audit_run(large) == []
@@ -169,6 +169,6 @@ def test_too_little_memory_even_to_begin_leaves_a_failed_run_with_words(large, e
 def test_a_worker_that_the_system_kills_was_probably_out_of_memory(large):
     with large.held():
         large.set_status(state="running")
-    _settle(large, -signal.SIGKILL)
+    _settle(large, -signal.SIGKILL, large.status().queued)
     assert "probably because the machine ran out of memory" in large.status().reason
     assert large.status().state == "interrupted"

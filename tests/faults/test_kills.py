@@ -60,7 +60,7 @@ def kill_by_hand(manager: JobManager, run: Run, step: int, seconds: float) -> No
     wait_for(lambda: run.status().state == "running" and run.metrics().steps.get("step", [0])[-1] >= step)
     time.sleep(seconds)
     assert run.status().state == "running", "it ended before it could be killed: let it learn for longer"
-    manager._children[run.id].kill()
+    manager._children[run.id].process.kill()
 
 
 def deaths(run: Run, chance: random.Random) -> list[tuple[int, float]]:

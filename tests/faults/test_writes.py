@@ -56,7 +56,7 @@ def dies_and_finishes(processes, run: Run, whole: Run, *words: int) -> bool:
     """Lets a run die at an operation and then go on to its end; returns whether there was that operation at all."""
     died = lives(processes, run, *words) == -signal.SIGKILL
     if died:
-        _settle(run, -signal.SIGKILL)
+        _settle(run, -signal.SIGKILL, run.status().queued)
         assert not (run.load_state() or ("", 0, ""))[2], "a checkpoint was damaged"
     assert lives(processes, run, 0) == 0
     assert (run.status().state, run.status().warning) == ("finished", "")

@@ -10,6 +10,7 @@ import sys
 import pytest
 import torch
 
+from core import jobs
 from core.config import TrainConfig
 from core.errors import RunError
 from core.jobs import PROJECT, JobManager
@@ -69,7 +70,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_to_the_same_bits
     manager.resume(run.id)
     told = run.metrics().steps["step"][-1]
     wait_for(lambda: run.metrics().steps["step"][-1] > told)
-    manager._children[run.id].send_signal(signal.SIGKILL)
+    manager._children[run.id].process.send_signal(signal.SIGKILL)
     wait_for(lambda: "killed" in run.status().reason)
     assert run.status().state == "interrupted"
     assert "probably because the machine ran out of memory" in run.status().reason
@@ -80,6 +81,24 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_to_the_same_bits
     ours, theirs = run.load_weights(), whole.load_weights()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert run.metrics().epochs["val_loss"] == whole.metrics().epochs["val_loss"]
+
+
+@pytest.mark.parametrize("exit_code", [1, -signal.SIGKILL])
+def test_resume_pressed_before_the_death_of_its_process_was_noticed_is_not_lost(store, exit_code, monkeypatch):
+    monkeypatch.setattr(JobManager, "_loop", lambda manager: None)
+    dead = subprocess.Popen(
+        [sys.executable, "-c", f"import os; os.kill(os.getpid(), {-exit_code})" if exit_code < 0 else "exit(1)"]
+    )
+    with JobManager(store) as manager:
+        run = store.create(LONG)
+        manager._children[run.id] = jobs._Child(dead, run.status().queued)
+        with run.held():
+            run.set_status(state="running")  # its lock is free now: it is interrupted
+        manager.resume(run.id)
+        dead.wait()
+        monkeypatch.setattr(manager, "_start", lambda run: None)
+        manager._look()
+    assert run.status().state == "queued"
 
 
 def test_closing_the_manager_stores_what_runs_and_keeps_the_queue(store, small):
@@ -128,7 +147,7 @@ def test_a_spare_process_takes_the_next_run(manager, small):
     spare = wait_for(lambda: manager._spare)
     run_id = manager.submit(small)
     wait_for(lambda: manager._children.get(run_id))
-    assert manager._children[run_id] is spare
+    assert manager._children[run_id].process is spare
     wait_for(lambda: state_of(manager, run_id) == "finished")
 
 

@@ -1,6 +1,7 @@
 """Grad-CAM: what a decision was made of, several networks side by side, and whether to believe the picture."""
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,8 +236,8 @@ def main() -> None:
         st.markdown("**Gallery**")
         gallery.table(places, known)
     look_further(networks, shown, question)
-    wanted = st.session_state["judge"]
-    judged = [verdicts.show(card.look, shown.pixels, card.place) if wanted else {} for card in cards]
+    wanted, sent = st.session_state["judge"], time.monotonic()
+    judged = [verdicts.show(card.look, shown.pixels, card.place, sent) if wanted else {} for card in cards]
     with files:
         take_along(cards, shown, judged)
 

@@ -75,7 +75,7 @@ def curves(
 
     image: float [C, H, W] in 0..1. orders: int64 [O, H * W], each a permutation of the pixels, the first to go first.
     targets: as for `grad_cam`, None for the class predicted for the whole picture. progress: called with (done, all)
-    between passes; what it raises passes through.
+    before each pass; what it raises passes through.
 
     Raises: ConfigError for a target that does not fit.
     """
@@ -86,11 +86,12 @@ def curves(
         found = []
         parts = torch.split(masks, PASS)
         for done, some in enumerate(parts):
+            if progress:
+                progress(done, len(parts))
             gone = some.unsqueeze(1).to(image)  # [P, 1, H, W]
             mixed = torch.cat((image + gone * (blurred - image), blurred + gone * (image - blurred)))
-            found.append(probability(targets, own(mixed), weighting).reshape(2, -1))
-            if progress:
-                progress(done + 1, len(parts))
+            logits = own(mixed.contiguous(memory_format=torch.channels_last))  # a fifth faster
+            found.append(probability(targets, logits, weighting).reshape(2, -1))
         deletion, insertion = torch.cat(found, dim=1).reshape(2, len(orders), STEPS + 1).float().cpu().clone()
     return Curves(deletion, insertion)
 

@@ -62,16 +62,19 @@ def randomised(
     """How much of the maps is left when more and more of a copy is shuffled; stages from the top down.
 
     images, targets, layer, method: as for `grad_cam`; targets None is what the trained network predicts.
-    only_last_block: stop after the last block with a convolution, which decides. progress: called with (done, all).
+    only_last_block: stop after the last block with a convolution, which decides. progress: called with (done, all),
+    first with none done.
 
     Raises: as `grad_cam`.
     """
+    every = blocks(model)
+    if progress:
+        progress(0, len(every))
     trained = explain(model, images, targets, layer, method)
     asked = trained.logits.argmax(1) if targets is None else targets
     convs = {conv.name for conv in convolutions(model)}
     copy, generator = deepcopy(model), torch.Generator().manual_seed(SEED)
     stages: list[Stage] = []
-    every = blocks(model)
     for done, names in enumerate(every):
         for name in names:
             _shuffle(copy.get_submodule(name), generator)

@@ -16,6 +16,7 @@ from core.data.pictures import Picture
 SIDE = 224  # pixels of a large panel
 GAP = 8  # pixels between panels
 WHITE = 255
+QUICKLY = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]  # half the time of all
 
 Map = NDArray[np.float32]  # [H, W] in 0..1
 
@@ -93,7 +94,7 @@ def figure(rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """uint8 [H, W, 3] or [H, W, 4] as a PNG file, quickly rather than small."""
-    order = (2, 1, 0, 3)[: pixels.shape[2]]
-    done, encoded = cv2.imencode(".png", pixels[..., order], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    turned = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    done, encoded = cv2.imencode(".png", turned, QUICKLY)
     assert done
     return encoded.tobytes()

@@ -18,6 +18,7 @@ from pages.ui import cam, state, words
 from pages.ui.cam import Look
 
 SECONDS_BETWEEN_WORDS = 0.3
+SECONDS_TO_DRAW = 0.3  # that the browser has the processor to itself: two busy cores keep a new picture waiting
 FAITHFUL_HELP = (
     "Pixels are blurred away, the brightest of the map first, and the class falls. Deletion is the mean of its "
     "probability meanwhile: the map explains when that is lower than for random maps on the same grid, by more than "
@@ -30,15 +31,23 @@ LEARNED_HELP = (
 )
 
 
-def show(seen: Look, picture: Picture, place: Any) -> dict[str, Any]:  # noqa: ANN401 - Streamlit's empty container
-    """Work out what can be believed, with progress in `place`, then say it there; returns the figures."""
+def show(
+    seen: Look,
+    picture: Picture,
+    place: Any,  # noqa: ANN401 - Streamlit's empty container
+    sent: float,
+) -> dict[str, Any]:
+    """Work out what can be believed, with progress in `place`, then say it there; returns the figures.
+
+    sent: when all else of the page was on its way, by `time.monotonic()`; the work begins a moment later.
+    """
     if seen.is_empty:
         with place.container():
             st.badge("nothing argues for this class", icon=":material/block:", color="gray")
         return {}
     try:
-        faithful = cam.faithful(seen, picture, _progress(place, "How faithful is this map?"))
-        correlation = cam.checked(seen, _progress(place, "What if the weights meant nothing?"))
+        faithful = cam.faithful(seen, picture, _progress(place, "How faithful is this map?", sent))
+        correlation = cam.checked(seen, _progress(place, "What if the weights meant nothing?", sent))
     except LabError as error:
         place.info(words.md(str(error)), icon=":material/info:")
         return {}
@@ -89,16 +98,24 @@ def figures(faithful: Faithfulness, correlation: float) -> dict[str, Any]:
     }
 
 
-def _progress(place: Any, text: str) -> cam.Progress:  # noqa: ANN401
+def _progress(place: Any, text: str, sent: float) -> cam.Progress:  # noqa: ANN401
     """Tells how far it is, seldom enough for the browser, and lets Streamlit begin anew at every call."""
     told = 0.0
 
     def tell(done: int, every: int) -> None:
         nonlocal told
+        while time.monotonic() < sent + SECONDS_TO_DRAW:
+            time.sleep(0.02)
+            _obey_a_press()
         if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
             told = time.monotonic()
             place.progress(done / every, text=text)
         else:
-            st.session_state.get(state.PICTURE)  # any look at it is where a press that waits is obeyed
+            _obey_a_press()
 
     return tell
+
+
+def _obey_a_press() -> None:
+    """Let Streamlit begin anew where somebody has pressed: any look at the session's state does."""
+    st.session_state.get(state.PICTURE)

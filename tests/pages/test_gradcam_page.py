@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import time
 
 import cv2
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 from core import checkpoints, data
@@ -244,6 +246,21 @@ def test_a_verdict_is_given_only_where_deletion_beats_chance_by_more_than_its_sp
     assert verdicts.in_words(seen_as(3, 3), faithful(0.36))[0] == "no better than chance here"
     assert verdicts.in_words(seen_as(4, 3), faithful(0.1))[0] == "explains this class"
     assert verdicts.in_words(seen_as(3, 3, 5), faithful(0.1))[0] == "explains this class"
+
+
+class PressedError(Exception):
+    """Stands for Streamlit's own sign that somebody has pressed something."""
+
+
+def test_verdicts_wait_until_the_browser_has_drawn_and_a_press_meanwhile_is_obeyed(monkeypatch):
+    def pressed():
+        raise PressedError
+
+    monkeypatch.setattr(verdicts, "_obey_a_press", pressed)
+    place = st.empty()
+    with pytest.raises(PressedError):
+        verdicts._progress(place, "", sent=time.monotonic())(0, 3)
+    verdicts._progress(place, "", sent=time.monotonic() - verdicts.SECONDS_TO_DRAW)(0, 3)  # the time is over
 
 
 def test_the_lessons_are_put_in_words():

@@ -23,10 +23,12 @@ The map, from the bottom up; each line may import only from the lines above it:
     export.py                 a network as an ONNX file, checked
     forecast.py               time and memory of a run before it starts
     jobs.py                   the queue and its background thread
+    launch.py                 the processes of a run that several devices learn
     worker.py                 the child process of one run
     reference.py              the reference runs that ship, and the table of their results
     bench/                    benchmarks: what this machine does, side by side in one run
     __main__.py, cli/         python -m core train | evaluate | list | audit | fetch | export | bench | reference
+    rank.py                   one of the processes that launch.py starts
 
 In ten lines:
 

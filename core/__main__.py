@@ -13,7 +13,7 @@ from core import data, models, recipes
 from core.config import TrainConfig
 from core.errors import LabError
 
-BENCHMARKS = ("forecast", "train", "scaling", "ablation", "lesson", "surgery", "explain", "energy")
+BENCHMARKS = ("forecast", "train", "scaling", "ablation", "lesson", "surgery", "explain", "energy", "devices")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,6 +13,8 @@ SIGNS_OF_MEMORY = (  # torch, C++, CUDA, threads and shared libraries each say i
     *("can't allocate memory", "cannot allocate memory", "bad_alloc", "out of memory"),
     *("can't start new thread", "failed to map segment"),
 )
+SIGNS_OF_A_LOST_PROCESS = ("gloo", "nccl", "connection closed by peer")
+LOST_PROCESS = "Another process that learned this run has ended. Resume goes on from the last checkpoint."
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free some space on the disk"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Let CNN Lab write to that folder"),
@@ -23,6 +25,8 @@ def in_words(error: Exception) -> str:
     """The cause of a failed training: what happened and what to do."""
     if _is_about_memory(error):
         return TOO_LITTLE_MEMORY
+    if isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS_OF_A_LOST_PROCESS):
+        return LOST_PROCESS  # whoever started them all may know which, and why
     if isinstance(error, SystemError):  # so Python ends an import for which the memory did not suffice
         return f"Python itself gave up ({error}), probably because memory ran out. {SMALLER}"
     if isinstance(error, OSError):

@@ -78,7 +78,8 @@ class TrainConfig:
 
     precision: str = knob("arithmetic; auto takes bf16 where the processor has it", default="auto", choices=PRECISIONS)
     device: str = knob("where it computes; auto takes a GPU where there is one", default="auto", choices=DEVICES)
-    threads: int = knob("processor threads; 0 takes all cores", default=0, low=0, high=1024)
+    threads: int = knob("processor threads of each process; 0 takes all cores", default=0, low=0, high=1024)
+    devices: int = knob("devices that learn it together, each from its share of a batch", default=1, low=1, high=64)
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -208,6 +209,11 @@ def _check_sizes(config: TrainConfig, info: data.DatasetInfo) -> None:
     low, high = models.describe(config.model).widths
     if not low <= config.width <= high:
         raise ConfigError(f"width is {config.width}, allowed for {config.model} is a number from {low} to {high}.")
+    if config.batch_size < 2 * config.devices:
+        raise ConfigError(
+            f"batch_size is {config.batch_size}, but {config.devices} devices share a batch. "
+            f"Take {2 * config.devices} or more."
+        )
     if config.batch_size > config.train_size:
         raise ConfigError(
             f"batch_size is {config.batch_size}, but there are {config.train_size} training images. "

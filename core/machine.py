@@ -45,6 +45,11 @@ def describe() -> Machine:
     )
 
 
+def gpus() -> int:
+    """How many NVIDIA GPUs the driver shows; 0 where there is none, or no driver."""
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
 def peak_memory_mb() -> int:
     """The most memory that this process has held so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

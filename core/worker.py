@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import Timeout
@@ -33,6 +33,7 @@ SECONDS_FOR_LOCK = 5.0  # somebody who looks whether a run is alive holds its lo
 STARTABLE = ("queued", *RESUMABLE)
 PAUSING = ("pause", "discard")
 LEAVING = ("pause", "leave")
+Fit = Callable[..., Iterator[training.Event]]
 
 
 class Control:
@@ -64,10 +65,17 @@ class Control:
         return "pause" if self._word in PAUSING else self._word
 
 
-def work(run: Run, *, control: Control | None = None, told: Callable[[training.Event], None] | None = None) -> str:
+def work(
+    run: Run,
+    *,
+    control: Control | None = None,
+    told: Callable[[training.Event], None] | None = None,
+    fit: Fit = training.fit,
+) -> str:
     """Train a run to its end, or until it is told to leave; returns the state that it ended in.
 
     control: who steers it, else the run's own control file. told: called with every event, after it is stored.
+    fit: what learns and tells, called as `core.training.fit` is.
 
     Raises: filelock.Timeout when another process works on the run; RunError when the disk refuses even to write down
     how it ended: it then is found interrupted.
@@ -77,15 +85,17 @@ def work(run: Run, *, control: Control | None = None, told: Callable[[training.E
         status = run.status_when_held()
         if status.state not in STARTABLE or control() in LEAVING:  # it stays where it was, in the queue say
             return status.state
-        return _leave(run, _train_and_test(run, control, told))
+        return _leave(run, _train_and_test(run, control, told, fit))
 
 
-def _train_and_test(run: Run, control: Control, told: Callable[[training.Event], None] | None) -> training.End:
+def _train_and_test(
+    run: Run, control: Control, told: Callable[[training.Event], None] | None, fit: Fit
+) -> training.End:
     """Train and open the test set; whatever goes wrong becomes an end with its cause."""
     try:
         started = run.status_when_held().started or time.time()
         run.set_status(state="running", started=started, reason="", warning="", metrics_sha256="")
-        end = _train(run, control, told)
+        end = _train(run, control, told, fit)
         if end.state in ENDED:
             _open_test_set(run)
     except LabError as error:
@@ -119,7 +129,7 @@ def _write_end(run: Run, end: training.End) -> None:
     run.set_status(state=end.state, reason=end.reason, ended=time.time(), memory_mb=memory_mb, metrics_sha256=metrics)
 
 
-def _train(run: Run, control: Control, told: Callable[[training.Event], None] | None) -> training.End:
+def _train(run: Run, control: Control, told: Callable[[training.Event], None] | None, fit: Fit) -> training.End:
     """Iterate `fit` and store what it tells."""
     config = run.config
     stored = run.load_state()
@@ -127,7 +137,7 @@ def _train(run: Run, control: Control, told: Callable[[training.Event], None] | 
     run.cut_metrics(metrics_bytes)
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
-    threads = use_threads(config.threads)
+    threads = use_threads(config.threads, config.devices)
     info = datasets.describe(config.dataset)
     size = cost_of(config.model, info.image_shape, len(info.classes), config.width)
     run.set_status(
@@ -137,7 +147,7 @@ def _train(run: Run, control: Control, told: Callable[[training.Event], None] | 
     end = training.End("failed", "The training ended without a word.")
     weights = RunStore(run.path.parent).get(config.init_from).load_weights() if config.init_from else None
     done = run.step_of_weights()
-    for event in training.fit(config, state=state, weights=weights, control=control, catch_up=done):
+    for event in fit(config, state=state, weights=weights, control=control, catch_up=done):
         _store(run, event)
         if told:
             told(event)
@@ -180,11 +190,24 @@ def main() -> int:
     run = Run(Path(path))
     _print_into(run.path / "log.txt")
     try:
-        work(run, control=Control(run, sys.stdin.fileno()))
+        if _devices(run) > 1:
+            from core.launch import launch
+
+            launch(run, server=sys.stdin.fileno())
+        else:
+            work(run, control=Control(run, sys.stdin.fileno()))
     except Timeout:
         print(f"Another process works on run {run.id}.", file=sys.stderr)
         return 1
     return 0
+
+
+def _devices(run: Run) -> int:
+    """How many processes are to learn it; 1 where its config can't be read, of which `work` then makes a cause."""
+    try:
+        return run.config.devices
+    except LabError:
+        return 1
 
 
 def _print_into(path: Path) -> None:

@@ -14,7 +14,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 ORDER = (
     "errors causes files machine tensors data models recipes config evaluation drawings segmentation explain "
     "statistics training checkpoints metrics runs summaries answers comparison tables loading export forecast jobs "
-    "reference worker bench cli __main__"
+    "launch reference worker bench cli __main__ rank"
 )
 LAYERS = ORDER.split()
 ALLOWED_IN_CORE = {"core", "torch", "numpy", "cv2", "safetensors", "filelock", "torchvision", "scipy", "onnxruntime"}

@@ -3,12 +3,13 @@
 import re
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, forecast, lesson, scaling, surgery, train
+from core.bench import ablation, devices, forecast, lesson, scaling, surgery, train
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
@@ -50,6 +51,24 @@ def test_our_step_is_printed_beside_the_plain_one(monkeypatch, capsys):
     assert head.split()[:3] == ["model", "ours", "images/s"]
     ours, plain, ratio = (float(cell.replace(",", "")) for cell in row.split()[1:4])
     assert ratio == pytest.approx(ours / plain, abs=0.1)
+
+
+def test_several_processes_are_printed_beside_one(monkeypatch, capsys):
+    asked = []
+
+    def learn(config):
+        asked.append(config)
+        return {1: 100.0, 2: 150.0}[config.devices], 0.5 + config.seed / 100
+
+    monkeypatch.setattr(devices, "_learn", learn)
+    monkeypatch.setattr(devices.machine, "describe", lambda: SimpleNamespace(cores=2))
+    monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
+    assert main(["bench", "devices"]) == 0
+    row = capsys.readouterr().out.strip().splitlines()[-1].split()
+    assert row[:4] == ["resnet", "100", "150", "1.50"]
+    assert row[4:] == ["51.00%", "±", "1.00%"] * 2
+    assert [config.devices for config in asked[:4]] == [1, 2, 1, 2]
+    assert [config.seed for config in asked[:4]] == [0, 0, 1, 1]
 
 
 def test_what_grows_is_printed_with_time_and_memory(monkeypatch, capsys):

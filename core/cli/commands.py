@@ -8,18 +8,14 @@ import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
 from core import data, runs
-from core.cli.progress import ProgressLine
+from core.cli.progress import ProgressLine, RunLine
 from core.config import TrainConfig
 from core.errors import ConfigError, RunError
 from core.runs import RESUMABLE, Run, RunStore
-
-if TYPE_CHECKING:
-    from core.training import Event
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "paused": 0, "interrupted": 130}
 
@@ -27,20 +23,28 @@ EXIT_CODES = {"finished": 0, "stopped": 0, "paused": 0, "interrupted": 130}
 def train(options: argparse.Namespace) -> int:
     """Train a new run, or go on with one, in this process; Ctrl-C stores its state and leaves."""
     run = _run_to_train(options)
-    print(f"Run {run.id}: {run.name}")
-    line = ProgressLine()
-    line.show(0.0, "loading")
+    print(f"Run {run.id}: {run.name}", flush=True)
+    if run.config.devices > 1:
+        from core.launch import launch
+
+        launch(run, tell=True)
+    else:
+        _train_here(run)
+    return _report(run)
+
+
+def _train_here(run: Run) -> None:
+    line = RunLine(run)
     from core.worker import Control, work
 
     control = Control(run)
     signal.signal(signal.SIGINT, lambda *_: control.server_has_gone.set())
     signal.signal(signal.SIGTERM, lambda *_: control.server_has_gone.set())
     try:
-        state = work(run, control=control, told=lambda event: _tell(run, event, line))
+        work(run, control=control, told=line.tell)
     except Timeout:
         raise RunError(f"Another process works on run {run.id} just now. Pause it first.") from None
     line.close()
-    return _report(run, state)
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -167,25 +171,9 @@ def _config(options: argparse.Namespace) -> TrainConfig:
     return TrainConfig.from_json(text, **given)
 
 
-def _tell(run: Run, event: Event, line: ProgressLine) -> None:
-    from core.training import Epoch, Step
-
-    if isinstance(event, Step):
-        words = f"loss {event.loss:.3f}  accuracy {event.accuracy:.3f}  {event.images_per_second:,.0f} images/s"
-        line.show(event.epoch / run.config.epochs, f"epoch {event.epoch:.1f}/{run.config.epochs}  {words}")
-    elif isinstance(event, Epoch):
-        line.close()
-        iou = "" if event.val_iou is None else f" IoU {event.val_iou:.4f}"
-        best = "  best so far" if event.best else ""
-        print(
-            f"epoch {event.epoch:3}  train loss {event.train_loss:.4f} accuracy {event.train_accuracy:.4f}"
-            f"  validation loss {event.val_loss:.4f} accuracy {event.val_accuracy:.4f}{iou}"
-            f"  {event.seconds:.1f} s{best}"
-        )
-
-
-def _report(run: Run, state: str) -> int:
+def _report(run: Run) -> int:
     status, test = run.status(), run.test()
+    state = status.state
     if state in RESUMABLE and state != "failed":
         print(f"{status.reason} Go on with: python -m core train --resume {run.id}")
     elif status.reason:

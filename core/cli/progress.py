@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.runs import Run
+    from core.training import Event
 
 BAR = 24  # characters
 
@@ -27,3 +32,34 @@ class ProgressLine:
         if self._is_open:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
             self._is_open = False
+
+
+class RunLine:
+    """The progress of a training, and a line for each of its epochs."""
+
+    def __init__(self, run: Run) -> None:
+        self._epochs = run.config.epochs
+        self._line = ProgressLine()
+        self._line.show(0.0, "loading")
+
+    def tell(self, event: Event) -> None:
+        """Show one event."""
+        from core.training import Epoch, Step
+
+        if isinstance(event, Step):
+            words = f"loss {event.loss:.3f}  accuracy {event.accuracy:.3f}  {event.images_per_second:,.0f} images/s"
+            self._line.show(event.epoch / self._epochs, f"epoch {event.epoch:.1f}/{self._epochs}  {words}")
+        elif isinstance(event, Epoch):
+            self.close()
+            iou = "" if event.val_iou is None else f" IoU {event.val_iou:.4f}"
+            best = "  best so far" if event.best else ""
+            print(
+                f"epoch {event.epoch:3}  train loss {event.train_loss:.4f} accuracy {event.train_accuracy:.4f}"
+                f"  validation loss {event.val_loss:.4f} accuracy {event.val_accuracy:.4f}{iou}"
+                f"  {event.seconds:.1f} s{best}",
+                flush=True,
+            )
+
+    def close(self) -> None:
+        """Clear the line."""
+        self._line.close()

@@ -2,6 +2,7 @@
 
 loop.py     fit: the whole training loop
 learner.py  the network, its optimiser and where they are in their training; snapshot and restore
+together.py several processes that learn one network; team.py what they say to each other
 start.py    how weights start: whitened, as the identity, with fixed scales
 muon.py     the Muon optimiser
 optim.py    optimisers and learning-rate schedules
@@ -11,5 +12,7 @@ events.py   what a training tells
 
 from core.training.events import End, Epoch, Event, State, Step, Weights, as_dict
 from core.training.loop import fit
+from core.training.team import Team
+from core.training.together import follow
 
-__all__ = ["End", "Epoch", "Event", "State", "Step", "Weights", "as_dict", "fit"]
+__all__ = ["End", "Epoch", "Event", "State", "Step", "Team", "Weights", "as_dict", "fit", "follow"]

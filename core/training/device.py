@@ -13,11 +13,23 @@ from core import machine
 from core.errors import ConfigError
 
 
-def choose_device(wanted: str) -> torch.device:
+def choose_device(wanted: str, rank: int = 0, processes: int = 1) -> torch.device:
     """The device for `auto`, `cpu`, `cuda` or `mps`: a GPU where there is one, else the processor.
 
-    Raises: ConfigError when the wanted device is not there.
+    rank, processes: of the processes that learn one run together each takes a GPU of its own; processors they share.
+
+    Raises: ConfigError when the wanted device is not there, or not often enough.
     """
+    device = _device_alone(wanted)
+    if processes == 1 or device.type == "cpu":
+        return device
+    if device.type == "mps" or processes > torch.cuda.device_count():
+        there = torch.cuda.device_count() if device.type == "cuda" else 1
+        raise ConfigError(f"devices is {processes}, but this machine has {there} of {device.type}. Take {there}.")
+    return torch.device("cuda", rank)
+
+
+def _device_alone(wanted: str) -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return torch.device(next(name for name, is_there in there.items() if is_there))
@@ -43,8 +55,8 @@ def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[o
     return nullcontext()
 
 
-def use_threads(wanted: int) -> int:
-    """Let torch compute with so many threads, 0 meaning one a core; returns how many it is."""
-    threads = wanted or machine.describe().cores
+def use_threads(wanted: int, processes: int = 1) -> int:
+    """Let torch compute with so many threads, 0 meaning this process's share of the cores; returns how many it is."""
+    threads = wanted or max(1, machine.describe().cores // processes)
     torch.set_num_threads(threads)
     return threads

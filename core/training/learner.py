@@ -35,7 +35,7 @@ from core.training.optim import (
 
 if TYPE_CHECKING:
     from core.config import TrainConfig
-    from core.data import Dataset
+    from core.data import Dataset, Split
 
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of the tensors in a State
 ORDER, SUBSET, DROPOUT, MIRROR = 1, 2, 3, 4  # streams of random numbers beside the augmentation's
@@ -62,13 +62,14 @@ class Learner:
     def __init__(self, config: TrainConfig, data: Dataset) -> None:
         self.config = config
         self.data = data
-        self.device = choose_device(config.device)
+        self.device = self._device()
         self.precision = choose_precision(config.precision, self.device)
         images = len(data.train) if data.maker is None else config.train_size  # scenes are made when they are learned
         everything = torch.randperm(images, generator=step_generator(config.seed, 0, 0, stream=SUBSET))
         self.subset = everything[: config.train_size]
-        self.model = build_model(config, data, self.subset).to(self.device)
+        self.model = self._build().to(self.device)
         self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = self.model  # what a batch is sent through
         self.optimizer = build_optimizer(self.model, config, self.precision)
         self.augment = Augmentation(config.flip, config.shift, config.cutout, config.rotate, config.scale)
         self.has_masks = data.train.labels.dim() > 1
@@ -100,8 +101,8 @@ class Learner:
         images, labels = self._batch(index)
         set_learning_rate(self.optimizer, self.lr)
         with arithmetic(self.precision, self.device):
-            logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+            logits = self.network(images)
+        loss = self._loss(logits.float(), labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -114,8 +115,7 @@ class Learner:
 
         The plain loss would take a network that gets surer of itself, as smoothing forbids it to be, for a better one.
         """
-        with arithmetic(self.precision, self.device):
-            return evaluate(self.model, self.data.val, label_smoothing=self.config.label_smoothing)
+        return self._evaluate_on(self.data.val)
 
     def weights(self) -> Weights:
         """A copy of the network's weights as they are now."""
@@ -144,6 +144,19 @@ class Learner:
                 f"The stored state does not fit a {self.config.model} of width {self.config.width}: {error}. "
                 "Start the run again from its config."
             ) from error
+
+    def _device(self) -> torch.device:
+        return choose_device(self.config.device)
+
+    def _build(self) -> nn.Module:
+        return build_model(self.config, self.data, self.subset)
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+
+    def _evaluate_on(self, split: Split) -> Evaluation:
+        with arithmetic(self.precision, self.device):
+            return evaluate(self.model, split, label_smoothing=self.config.label_smoothing)
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Float32 [B, C, H, W] in 0..1, channels_last, augmented or made anew, and int64 labels [B] or [B, H, W]."""

@@ -19,11 +19,13 @@ from core.evaluation import digit_iou
 from core.models.fcn import take_weights
 from core.training.events import End, Epoch, Event, Step
 from core.training.learner import Learner, Progress
+from core.training.together import Leader
 
 if TYPE_CHECKING:
     from core.config import TrainConfig
     from core.data import Dataset
     from core.training.events import State
+    from core.training.team import Team
 
 SECONDS_BETWEEN_STEP_EVENTS = 0.1
 LEAVING = {
@@ -46,6 +48,7 @@ def fit(
     control: Callable[[], str] = keep_going,
     checkpoint_seconds: float = 30.0,
     catch_up: int = 0,
+    team: Team | None = None,
 ) -> Iterator[Event]:
     """Train, and tell about it: yields Step, Epoch, Weights (a new best), State (a checkpoint), at last one End.
 
@@ -55,17 +58,21 @@ def fit(
     control: asked before every step; answers "run", "pause", "stop" or "leave". checkpoint_seconds: longest time
     between two States; one more comes when it pauses or leaves. catch_up: the step whose weights an earlier `fit` was
     the last to yield, though it was cut off before it yielded a State of then: "stop" waits until that step is done
-    again, or those weights would be of an epoch that nobody was told of.
+    again, or those weights would be of an epoch that nobody was told of. team: this process leads others, which
+    meanwhile call `core.training.follow` with the same config; each learns from its share of every batch.
 
     Uses and reseeds torch's global random generator. Leaves the number of threads alone.
 
     Raises: ConfigError (a device that is not there), DataError, CheckpointError (a state that does not fit).
     """
-    learner = Learner(config, data or datasets.load(config.dataset))
+    data = data or datasets.load(config.dataset)
+    learner = Leader(config, data, team) if team else Learner(config, data)
     if weights is not None and state is None:
         take_weights(learner.model, weights)
     if state is not None:
         learner.restore(state)
+    if isinstance(learner, Leader):
+        learner.begin()
     clock = _Clock(learner, checkpoint_seconds)
     while (end := _verdict(learner)) is None:
         word = yield from _learn_epoch(learner, _patient(control, learner.progress, catch_up), clock)

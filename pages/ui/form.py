@@ -16,7 +16,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import data, models, recipes
+from core import data, machine, models, recipes
 from core.config import TrainConfig, knob_of
 from core.errors import ConfigError, LabError, shown
 from core.runs import Run
@@ -29,7 +29,7 @@ GROUPS = {
     ),
     "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale", "low_resolution"),
     "Network and its start": ("width", "whiten", "identity", "fixed_scales", "init_from"),
-    "Machine": ("precision", "device", "threads"),
+    "Machine": ("precision", "device", "threads", "devices"),
 }
 TITLES = {
     "train_size": "training images",
@@ -90,9 +90,11 @@ def _main_knobs(config: TrainConfig) -> dict[str, Any]:
 def _advanced(plain: TrainConfig) -> dict[str, Any]:
     """All other knobs, folded away; returns only those that a person changed."""
     changed: dict[str, Any] = st.session_state.setdefault(state.CHANGED_KNOBS, {})
-    left_out = () if models.describe(plain.model).task == "masks" else ("init_from",)
+    left_out = [] if models.describe(plain.model).task == "masks" else ["init_from"]
     for name in left_out:
         changed.pop(name, None)
+    if machine.gpus() < 2 and "devices" not in changed:
+        left_out.append("devices")
     title = f"Advanced: {len(changed)} changed by hand" if changed else "Advanced"
     with st.expander(title, icon=":material/tune:", key="advanced"):
         for group, names in GROUPS.items():

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from core import machine
 from core.runs import STATES
 from pages.ui import form, live, words
 from tests.pages.conftest import button, text_of
@@ -140,6 +141,14 @@ def test_a_wrong_knob_gets_one_message_and_stays_as_typed(open_page, title, wron
     assert words.md(title.replace(" ", "_")) in app.error[0].value
     assert next(element for element in app.number_input if element.label.lower() == title).value == wrong
     assert button(app, "Start training").disabled
+
+
+@pytest.mark.parametrize(("gpus", "is_there"), [(1, False), (2, True)])
+def test_the_number_of_devices_can_be_chosen_where_there_are_several(open_page, monkeypatch, gpus, is_there):
+    monkeypatch.setattr(machine, "gpus", lambda: gpus)
+    labels = [element.label for element in open_page("train").number_input]
+    assert ("devices" in labels) == is_there
+    assert "threads" in labels
 
 
 def test_knobs_follow_the_recipe_until_they_are_changed(open_page):

@@ -30,11 +30,14 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     run = Run(Path(sys.argv[1]))
     team = training.Team.join()
-    if team.leads:
-        return _lead(run, team, tell="--tell" in sys.argv[2:])
-    use_threads(run.config.threads, team.size)
-    training.follow(run.config, team)
-    return 0
+    try:
+        if team.leads:
+            return _lead(run, team, tell="--tell" in sys.argv[2:])
+        use_threads(run.config.threads, team.size)
+        training.follow(run.config, team)
+        return 0
+    finally:
+        team.part()
 
 
 def _lead(run: Run, team: training.Team, *, tell: bool) -> int:

@@ -44,6 +44,10 @@ class Team:
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         return cls(dist.get_rank(), dist.get_world_size())
 
+    def part(self) -> None:
+        """Give up the connections to the others, as the last thing; a process that ends with open ones may abort."""
+        dist.destroy_process_group()
+
     @property
     def leads(self) -> bool:
         """Whether this process decides for all."""

@@ -56,6 +56,7 @@ def main() -> None:
         found[config.model] = differences(together, alone)
     if team.leads:
         Path(sys.argv[1]).write_text(json.dumps(found), encoding="utf-8")
+    team.part()
 
 
 def freeze_statistics(learner: Learner) -> None:

@@ -4,6 +4,7 @@ The map, from the bottom up; each line may import only from the lines above it:
 
     errors.py, causes.py      one tree of errors; why a training could not go on, in words
     files.py, machine.py      atomic files; what this machine is
+    names.py                  a person's words as a name
     tensors.py                tensors in a file that anybody may have written
     data/                     data sets in memory, their cache and download, augmentation, scenes of ink
     models/                   the networks by name, and what each costs
@@ -19,15 +20,18 @@ The map, from the bottom up; each line may import only from the lines above it:
     summaries.py              what a table says of each run, read once and kept
     answers.py                what a run answered to every test image
     comparison.py, tables.py  rows of a comparison, seeds folded; tables as CSV, Markdown and LaTeX
+    experiments.py            the lab report's experiments, put to the runs that there are
     loading.py                load_model
     export.py                 a network as an ONNX file, checked
     forecast.py               time and memory of a run before it starts
+    relay.py                  the process that hands runs to a cluster, as the queue sees it
     jobs.py                   the queue and its background thread
     launch.py                 the processes of a run that several devices learn
     worker.py                 the child process of one run
+    cluster/                  runs on the machines of a Ray cluster
     reference.py              the reference runs that ship, and the table of their results
     bench/                    benchmarks: what this machine does, side by side in one run
-    __main__.py, cli/         python -m core train | evaluate | list | audit | fetch | export | bench | reference
+    __main__.py, cli/         python -m core train | sweep | evaluate | list | audit | fetch | import | export | …
     rank.py                   one of the processes that launch.py starts
 
 In ten lines:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from core.runs import Run
 from core.runs.results import ANSWERS, SUMS
 
 FIELDS = ("prediction", "probability", "label")
+FIELDS_OF_MASKS = ("prediction", "label")
 
 
 @dataclass(frozen=True)
@@ -57,24 +59,59 @@ def answers_of(run: Run) -> Answers:
 
     Raises: RunError when there are none, or the file is damaged.
     """
-    test = run.test()
-    if test is None:
-        raise RunError(f"Run {run.id} has no answers: its test set is sealed until it has ended.")
+    test = _opened(run)
     if "iou" in test:
         raise RunError(
             f"Run {run.id} answers for every pixel of a field: its answers are masks, not classes of images."
         )
+    found = _read(run, test, FIELDS, _check)
+    probability = found["probability"].astype(np.float32)
+    return Answers(found["prediction"], probability, found["label"], str(test.get("data_sha256", "")))
+
+
+def masks_of(run: Run) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The answers of a run that answers for every pixel, and the truth: uint8 [N, H, W] each, in the order of the set.
+
+    Raises: RunError when there are none, or the file is damaged.
+    """
+    test = _opened(run)
+    if "iou" not in test:
+        raise RunError(f"Run {run.id} answers once for each image: its answers are classes, not masks.")
+    found = _read(run, test, FIELDS_OF_MASKS, _check_masks)
+    return found["prediction"], found["label"]
+
+
+def _opened(run: Run) -> dict[str, Any]:
+    """The figures of a run whose test set was opened. Raises: RunError when it was not."""
+    test = run.test()
+    if test is None:
+        raise RunError(f"Run {run.id} has no answers: its test set is sealed until it has ended.")
+    return test
+
+
+def _read(
+    run: Run, test: dict[str, Any], names: tuple[str, ...], check: Callable[[dict[str, NDArray[Any]]], None]
+) -> dict[str, NDArray[Any]]:
+    """The named arrays of a run's answers, checked. Raises: RunError when the file is damaged."""
     try:
         content = (run.path / ANSWERS).read_bytes()
         if SUMS in test and hashlib.sha256(content).hexdigest() not in test[SUMS]:
             raise ValueError("its SHA-256 does not agree")
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            found = {name: file[name] for name in FIELDS}
-        _check(found)
+            found = {name: file[name] for name in names}
+        check(found)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"The answers of run {run.id} can't be read ({error}). Evaluate it again.") from None
-    probability = found["probability"].astype(np.float32)
-    return Answers(found["prediction"], probability, found["label"], str(test.get("data_sha256", "")))
+    return found
+
+
+def _check_masks(found: dict[str, NDArray[Any]]) -> None:
+    """Raises: ValueError when the arrays are not what a run writes."""
+    prediction, label = (found[name] for name in FIELDS_OF_MASKS)
+    if prediction.dtype != np.uint8 or label.dtype != np.uint8:
+        raise ValueError(f"dtypes {prediction.dtype}, {label.dtype}")
+    if prediction.ndim != 3 or label.shape != prediction.shape:
+        raise ValueError(f"shapes {prediction.shape}, {label.shape}")
 
 
 def _check(found: dict[str, NDArray[Any]]) -> None:

@@ -146,11 +146,8 @@ def knob_of(name: str) -> Field[Any]:
 
 
 def _check_names(config: TrainConfig) -> None:
-    for what, got, known in (
-        ("model", config.model, models.names()),
-        ("data set", config.dataset, data.names()),
-        ("recipe", config.recipe, recipes.names()),
-    ):
+    data.describe(config.dataset)  # knows also an imported set that a run learned from and that is gone since
+    for what, got, known in (("model", config.model, models.names()), ("recipe", config.recipe, recipes.names())):
         if got not in known:
             raise unknown_name(what, got, known)
 

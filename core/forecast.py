@@ -114,7 +114,8 @@ class Forecaster:
 
     def _busy(self) -> bool:
         """Whether a run trains here: a step then takes longer than it would alone."""
-        return any(run.status().state == "running" for run in self._store.list())
+        states = [run.status() for run in self._store.list()]
+        return any(status.state == "running" and not status.node for status in states)
 
     @property
     def _path(self) -> Path:
@@ -152,6 +153,8 @@ def figures_of(run: Run) -> dict[str, Any] | None:
 
 def _is_from_here(run: Run) -> bool:
     """Whether it was trained on a machine like this one, with the same torch."""
+    if run.status().node:
+        return False
     here = {**asdict(machine.describe()), "torch": machine.versions().get("torch")}
     return all(run.environment.get(name) == here[name] for name in ("processor", "cores", "bf16", "torch"))
 

@@ -7,6 +7,7 @@ scheduling when this one is gone. Leaves training to `core.worker`.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from core.config import TrainConfig
 from core.errors import RunError
+from core.relay import BROKE_OFF, LOST, Relay, Relayed, after_loss
 from core.runs import ENDED, RESUMABLE, Run, RunStore
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -32,7 +34,7 @@ KILLED = -9
 class _Child:
     """A process that works on a run, and when that run was queued the time that the process took it."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Relayed
     queued: float
 
 
@@ -40,13 +42,17 @@ class JobManager:
     """Queues, starts and steers the runs of a store. Close it, or use it as a context manager."""
 
     def __init__(self, store: RunStore, slots: int = 1) -> None:
-        """slots: how many runs train at the same time."""
+        """slots: how many runs train at the same time on this machine.
+
+        When `CNNLAB_RAY` names a cluster, runs train there, as many as it has room for.
+        """
         self.store = store
         self.slots = slots
         self.trouble = ""  # what kept the thread from its work the last time, for a person
         self._children: dict[str, _Child] = {}
         self._spare: subprocess.Popen[bytes] | None = None
         self._spare_wanted = False
+        self._relay = Relay(store.root / ".cluster.log") if os.environ.get("CNNLAB_RAY") else None
         self._wake = threading.Event()
         self._closing = threading.Event()
         store.root.mkdir(parents=True, exist_ok=True)
@@ -59,6 +65,15 @@ class JobManager:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is this manager that starts the store's runs."""
+        return self._scheduler_lock.is_locked
+
+    def works_on(self, run_id: str) -> bool:
+        """Whether a run is with a process that this manager started, or is being settled after one."""
+        return run_id in self._children
 
     # What a person can do
 
@@ -132,7 +147,7 @@ class JobManager:
             try:
                 if self._leads():
                     self._look()
-                self.trouble = ""
+                self.trouble = self._relay.trouble if self._relay else ""
             except Exception as error:
                 self.trouble = f"The queue can't go on: {error}"
                 traceback.print_exc()
@@ -153,38 +168,54 @@ class JobManager:
     def _look(self) -> None:
         """Once around: who has ended, who has a word to obey, who is next."""
         for run_id, child in list(self._children.items()):
-            if child.process.poll() is not None:
-                del self._children[run_id]
+            if (exit_code := child.process.poll()) is not None:
                 if child.process.stdin:
                     child.process.stdin.close()
-                _settle(Run(self.store.root / run_id), child.process.returncode, child.queued)
+                try:
+                    _settle(Run(self.store.root / run_id), exit_code, child.queued)
+                finally:
+                    del self._children[run_id]
         self.store.settle_discarded()
         for run in self.store.list():
             if not run.is_shipped and run.id not in self._children:
                 _obey_if_idle(run)
-        for run in self.queue()[: self.slots - len(self._children)]:
-            if run.id not in self._children:
-                self._start(run)
-        if self._spare_wanted and self._spare is None and not self._children:
+        queue = self.queue()
+        waiting = [run for run in queue if run.id not in self._children]
+        for run in waiting[: self._room(len(queue) - len(waiting))]:
+            self._start(run)
+        if self._relay and (waiting or self._spare_wanted):
+            self._relay.wake()
+        elif self._spare_wanted and self._spare is None and not self._children:
             self._spare = self._new_process()
 
+    def _room(self, begun: int) -> int:
+        """How many runs may be started now. begun: those that were, but have not come to training."""
+        return self._relay.room(begun) if self._relay else self.slots - len(self._children)
+
     def _start(self, run: Run) -> None:
-        """Hand a run to the spare process, or to a new one."""
+        """Hand a run to the cluster, to the spare process, or to a new one."""
+        queued = run.status().queued
+        try:
+            process = self._relay.hand_over(run) if self._relay else self._hand_to_process(run)
+        except BrokenPipeError:  # it died just now: the next look starts a new one
+            return
+        self._children[run.id] = _Child(process, queued)
+
+    def _hand_to_process(self, run: Run) -> subprocess.Popen[bytes]:
         process = self._spare if self._spare and self._spare.poll() is None else self._new_process()
         self._spare = None
-        child = _Child(process, run.status().queued)
-        try:
-            hand_over(run, process)
-        except BrokenPipeError:  # the spare died just now: the next look starts a new one
-            return
-        self._children[run.id] = child
+        hand_over(run, process)
+        return process
 
     def _new_process(self) -> subprocess.Popen[bytes]:
         """A worker that waits for a run."""
         return start_worker(self.store.root / ".worker.log")
 
     def _let_children_leave(self) -> None:
-        processes = [*(child.process for child in self._children.values()), *([self._spare] if self._spare else [])]
+        if self._relay:
+            self._relay.close(SECONDS_TO_LEAVE)
+        children = [child.process for child in self._children.values() if isinstance(child.process, subprocess.Popen)]
+        processes = [*children, *([self._spare] if self._spare else [])]
         for process in processes:
             if process.stdin:
                 process.stdin.close()
@@ -261,7 +292,11 @@ def _settle(run: Run, exit_code: int, queued: float) -> None:
         with run.held(SECONDS_FOR_LOCK):
             status = run.status_when_held()
             state = status.state
-            if state == "queued" and status.queued != queued:
+            if state == "queued" and (exit_code == LOST or status.queued != queued):
+                return
+            if state == "interrupted" and exit_code == LOST:
+                state, reason = after_loss(run, BROKE_OFF)
+                run.set_status(state=state, reason=reason, ended=time.time())
                 return
             if state in ("interrupted", "queued") and exit_code < 0:
                 run.set_status(state="interrupted", reason=_killed(exit_code), ended=time.time())

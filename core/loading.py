@@ -11,7 +11,9 @@ from core.runs import Run, RunStore
 from core.tensors import misfit
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from core.config import TrainConfig
 
 
 def load_model(run_or_path: Run | str | Path) -> nn.Module:
@@ -24,13 +26,24 @@ def load_model(run_or_path: Run | str | Path) -> nn.Module:
     numbers, or not those of the network that its config tells of.
     """
     run = _find(run_or_path)
-    info = data.describe(run.config.dataset)
-    model = models.build(run.config.model, info.image_shape, len(info.classes), width=run.config.width)
     weights = run.load_weights()
-    if wrong := misfit(model.state_dict(), weights):
+    try:
+        return network(run.config, weights)
+    except ValueError as error:
         raise CheckpointError(
-            f"The weights of run {run.id} do not fit its config: {wrong}. Fork the run to train it again."
-        )
+            f"The weights of run {run.id} do not fit its config: {error}. Fork the run to train it again."
+        ) from None
+
+
+def network(config: TrainConfig, weights: dict[str, Tensor]) -> nn.Module:
+    """The network of a config with these weights: eval mode, float32, on the CPU.
+
+    Raises: ValueError when they are not those of such a network.
+    """
+    info = data.describe(config.dataset)
+    model = models.build(config.model, info.image_shape, len(info.classes), width=config.width)
+    if wrong := misfit(model.state_dict(), weights):
+        raise ValueError(wrong)
     model.load_state_dict(weights)
     return model.float().eval()
 

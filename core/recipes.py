@@ -10,6 +10,7 @@ Owns: the tables. Torch-free and below `core.config`, so that a TrainConfig is c
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from core.data import DatasetInfo
@@ -54,6 +55,9 @@ DEEP: dict[str, Any] = {**FILTERS, "weight_decay": 0.3}
 DEEPEST: dict[str, Any] = {**DEEP, "learning_rate": 7e-3, "low_resolution": 0.6, "shift": 4, "cutout": 8}
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
+OWN: dict[str, Any] = {  # of a person's own, for a side of 32: nobody knows whether they mean the same when mirrored
+    **{"flip": False, "shift": 2, "cutout": 0, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.1},
+}
 SCENES: dict[str, Any] = {  # they are made by chance already
     **{"batch_size": 50, "flip": False, "shift": 0, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.0},
 }
@@ -64,7 +68,9 @@ EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; oth
     "fast": {"mlp": (30, 10), "cnn": (9, 4), "resnet": (18, 3), "speednet": (9, 3), "fcn": (0, 12)},
     "best": {"mlp": (60, 30), "cnn": (20, 12), "resnet": (36, 10), "speednet": (20, 10), "fcn": (0, 36)},
 }
-SMALL_SET_EPOCHS = 5  # times as many, of a set with less than a tenth of the images
+SMALL_SET, SMALL_SET_EPOCHS = 10_000, 5  # times as many epochs, of a set with fewer training images
+LEAST_STEPS = {"quick": 200, "fast": 400, "best": 1000}  # of learning: of a few pictures that takes many epochs
+LEAST_BATCH, BATCHES = 32, 4  # images in a step at least, if a set has as many; steps of an epoch, of a set of few
 WIDTH = {"mlp": (1024, 512), "cnn": (64, 32), "convnet": (64, 32), "resnet": (64, 32), "speednet": (64, 32)}
 
 
@@ -76,8 +82,12 @@ def names() -> list[str]:
 def knobs(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     """Values for every knob that a recipe decides; `recipe` must be one of `names()`."""
     if recipe == "report":
-        return dict(REPORT)
-    return {**_tuned(model, data), **(_quick(model, data) if recipe == "quick" else _sizes(recipe, model, data))}
+        return {**REPORT, "batch_size": _batch(REPORT["batch_size"], data.train_size // BATCHES, data.train_size)}
+    found = {**_tuned(model, data), **(_quick(model, data) if recipe == "quick" else _sizes(recipe, model, data))}
+    if data.is_own:
+        steps = found.get("train_size", data.train_size) // found["batch_size"]
+        found["epochs"] = max(found["epochs"], math.ceil(LEAST_STEPS[recipe] / steps))
+    return found
 
 
 def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
@@ -90,23 +100,39 @@ def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
     batch_size = 250 if learner is DEEPEST else 500
     return {
         **ONE_CYCLE,
-        "batch_size": min(batch_size, data.train_size // 20),
+        "batch_size": _batch(batch_size, data.train_size // 20, data.train_size),
         **(PHOTOS if is_colour else DIGITS),
         **learner,
+        **(_own(data) if data.is_own else {}),
     }
+
+
+def _own(data: DatasetInfo) -> dict[str, Any]:
+    """Careful changes of pictures that nobody has seen: none that could change what they mean."""
+    side = data.image_shape[1]
+    return {**OWN, "shift": min(16, round(OWN["shift"] * side / 32)), "low_resolution": 0.0}
+
+
+def _batch(usual: int, share: int, images: int) -> int:
+    """The usual number of images in a step; of few images only a share, but enough to average over."""
+    return min(usual, max(LEAST_BATCH, share), images)
 
 
 def _sizes(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     place = 0 if _is_colour(data) else 1
-    epochs = EPOCHS[recipe].get(model, EPOCHS[recipe]["resnet"])[place] * (SMALL_SET_EPOCHS if data.shipped else 1)
+    epochs = EPOCHS[recipe].get(model, EPOCHS[recipe]["resnet"])[place]
+    epochs *= SMALL_SET_EPOCHS if data.train_size < SMALL_SET else 1
     return {"epochs": epochs, **({"width": WIDTH[model][place]} if model in WIDTH else {})}
 
 
 def _quick(model: str, data: DatasetInfo) -> dict[str, Any]:
     """As many epochs as the budget of images allows; of a large set, a deep network sees only a part."""
     budget, (fewest, most) = QUICK_BUDGET.get(model, 24_000), QUICK_EPOCHS
+    if data.is_own:  # larger images, fewer of them
+        budget = round(budget * min(1.0, (32 / data.image_shape[1]) ** 2))
     limited = {"train_size": budget // fewest} if budget // fewest < data.train_size // 2 else {}
-    batch_size = SCENES["batch_size"] if data.has_masks else 128
+    used = limited.get("train_size", data.train_size)
+    batch_size = SCENES["batch_size"] if data.has_masks else _batch(128, used // BATCHES, used)
     return {"epochs": min(most, max(fewest, round(budget / data.train_size))), "batch_size": batch_size, **limited}
 
 

@@ -17,23 +17,60 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
 
 from core import causes, machine, training
 from core import data as datasets
 from core.errors import LabError, RunError
-from core.evaluation import evaluate
+from core.evaluation import Evaluation, evaluate
 from core.loading import load_model
 from core.models.cost import cost_of
 from core.runs import ENDED, RESUMABLE, Run, RunStore
 from core.training.device import choose_device, choose_precision, use_threads
 
+if TYPE_CHECKING:
+    from core.config import TrainConfig
+
 SECONDS_FOR_LOCK = 5.0  # somebody who looks whether a run is alive holds its lock for a moment
 STARTABLE = ("queued", *RESUMABLE)
 PAUSING = ("pause", "discard")
-LEAVING = ("pause", "leave")
 Fit = Callable[..., Iterator[training.Event]]
+LEAVING = ("pause", "leave")
+
+
+class LostError(Exception):
+    """The place where a run computed is gone. state: what becomes of the run meanwhile; reason: why, a sentence."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        super().__init__(reason)
+        self.end = training.End(state, reason)
+
+
+class Place:
+    """Where a run computes: this process, unless a subclass says otherwise. Any of it may raise LostError."""
+
+    def facts(self, config: TrainConfig) -> dict[str, Any]:
+        """Device, precision, threads and what else of the place belongs into the run's status.
+
+        Raises: ConfigError for a device that is not there.
+        """
+        device = choose_device(config.device)
+        threads = use_threads(config.threads, config.devices)
+        return {"device": device.type, "precision": choose_precision(config.precision, device), "threads": threads}
+
+    def memory_mb(self) -> int:
+        """The most memory that the run has taken there so far."""
+        return machine.peak_memory_mb()
+
+    def test(self, run: Run) -> tuple[Evaluation, str]:
+        """The figures of a run's best weights on the test set, and the test set's hash."""
+        data = datasets.load(run.config.dataset)
+        return evaluate(load_model(run), data.test), data.fingerprint
+
+
+HERE = Place()
 
 
 class Control:
@@ -71,11 +108,12 @@ def work(
     control: Control | None = None,
     told: Callable[[training.Event], None] | None = None,
     fit: Fit = training.fit,
+    place: Place = HERE,
 ) -> str:
     """Train a run to its end, or until it is told to leave; returns the state that it ended in.
 
     control: who steers it, else the run's own control file. told: called with every event, after it is stored.
-    fit: what learns and tells, called as `core.training.fit` is.
+    fit: what learns and tells, called as `core.training.fit` is. place: where it does so.
 
     Raises: filelock.Timeout when another process works on the run; RunError when the disk refuses even to write down
     how it ended: it then is found interrupted.
@@ -85,19 +123,21 @@ def work(
         status = run.status_when_held()
         if status.state not in STARTABLE or control() in LEAVING:  # it stays where it was, in the queue say
             return status.state
-        return _leave(run, _train_and_test(run, control, told, fit))
+        return _leave(run, _train_and_test(run, control, told, fit, place), place)
 
 
 def _train_and_test(
-    run: Run, control: Control, told: Callable[[training.Event], None] | None, fit: Fit
+    run: Run, control: Control, told: Callable[[training.Event], None] | None, fit: Fit, place: Place
 ) -> training.End:
     """Train and open the test set; whatever goes wrong becomes an end with its cause."""
     try:
         started = run.status_when_held().started or time.time()
         run.set_status(state="running", started=started, reason="", warning="", metrics_sha256="")
-        end = _train(run, control, told, fit)
+        end = _train(run, control, told, fit, place)
         if end.state in ENDED:
-            _open_test_set(run)
+            _open_test_set(run, place)
+    except LostError as lost:
+        return lost.end
     except LabError as error:
         return training.End("failed", str(error))
     except Exception as error:
@@ -107,14 +147,14 @@ def _train_and_test(
     return end
 
 
-def _leave(run: Run, end: training.End) -> str:
+def _leave(run: Run, end: training.End, place: Place) -> str:
     """Write down how it ended; returns the state."""
     try:
-        _write_end(run, end)
+        _write_end(run, end, place)
     except (OSError, MemoryError) as error:
         end = training.End("failed", causes.in_words(error))
         try:
-            _write_end(run, end)  # once more, for a disk that refused once
+            _write_end(run, end, place)  # once more, for a disk that refused once
         except OSError:
             raise RunError(end.reason) from None
     if end.state in ENDED:  # only now: killed before, it can still go on from its last state
@@ -123,32 +163,33 @@ def _leave(run: Run, end: training.End) -> str:
     return end.state
 
 
-def _write_end(run: Run, end: training.End) -> None:
+def _write_end(run: Run, end: training.End, place: Place) -> None:
     metrics = "" if end.state == "failed" else run.metrics_sha256()  # its last line may be torn
-    memory_mb = machine.peak_memory_mb()
+    memory_mb = place.memory_mb()
     run.set_status(state=end.state, reason=end.reason, ended=time.time(), memory_mb=memory_mb, metrics_sha256=metrics)
 
 
-def _train(run: Run, control: Control, told: Callable[[training.Event], None] | None, fit: Fit) -> training.End:
+def _train(
+    run: Run, control: Control, told: Callable[[training.Event], None] | None, fit: Fit, place: Place
+) -> training.End:
     """Iterate `fit` and store what it tells."""
     config = run.config
     stored = run.load_state()
     state, metrics_bytes, warning = stored or (None, 0, "")
     run.cut_metrics(metrics_bytes)
-    device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
-    threads = use_threads(config.threads, config.devices)
+    facts = {"warning": "", "node": "", **place.facts(config)}
+    facts["warning"] = f"{warning}{facts['warning']}".strip()
     info = datasets.describe(config.dataset)
     size = cost_of(config.model, info.image_shape, len(info.classes), config.width)
     run.set_status(
-        **{"device": device.type, "precision": precision, "threads": threads, "warning": warning.strip()},
+        **facts,
         **{"parameters": size.parameters, "multiply_adds": size.multiply_adds},
     )
     end = training.End("failed", "The training ended without a word.")
     weights = RunStore(run.path.parent).get(config.init_from).load_weights() if config.init_from else None
     done = run.step_of_weights()
     for event in fit(config, state=state, weights=weights, control=control, catch_up=done):
-        _store(run, event)
+        _store(run, event, place)
         if told:
             told(event)
         if isinstance(event, training.End):
@@ -156,7 +197,7 @@ def _train(run: Run, control: Control, told: Callable[[training.Event], None] | 
     return end
 
 
-def _store(run: Run, event: training.Event) -> None:
+def _store(run: Run, event: training.Event, place: Place) -> None:
     """Write one event to where it belongs."""
     if isinstance(event, training.State):
         run.save_state(event)
@@ -166,14 +207,13 @@ def _store(run: Run, event: training.Event) -> None:
         run.append(event)
     if isinstance(event, training.Epoch):
         known = {"epoch": event.epoch, "seconds": event.seconds, "cpu_seconds": event.cpu_seconds}
-        run.set_status(**known, memory_mb=machine.peak_memory_mb())
+        run.set_status(**known, memory_mb=place.memory_mb())
 
 
-def _open_test_set(run: Run) -> None:
+def _open_test_set(run: Run, place: Place) -> None:
     """Evaluate the best weights on the test set, once; a run that has no weights yet has nothing to test."""
     if run.test() is None and run.has_weights:
-        data = datasets.load(run.config.dataset)
-        run.save_test(evaluate(load_model(run), data.test), data.fingerprint)
+        run.save_test(*place.test(run))
 
 
 def _has_ended(pipe: int) -> bool:

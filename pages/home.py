@@ -1,14 +1,18 @@
-"""Home: what this is, a first run at once, what is going on, and what is on this machine."""
+"""Home: what this is, a first run at once, a tour, the networks drawn, what goes on, and what is on this machine."""
 
 import streamlit as st
 
 from core import data, machine
 from core.config import TrainConfig
-from core.runs import LIVE, RESUMABLE, Run
-from pages.ui import check, downloads, state, words
+from core.errors import LabError
+from core.runs import LIVE, RESUMABLE, Run, Status
+from pages.ui import audience, check, downloads, networks, own_data, state, tour, words
 
 FIRST = {"model": "cnn", "dataset": "mnist-mini", "recipe": "quick"}
+LINKED = {"experiment": tour.show, "network": networks.show}  # the sections by the parameter that leads to them
 SHOWN_RUNS = 5
+SECONDS_BETWEEN_LOOKS = 2.0
+BADGE_WIDTH, NAME_WIDTH, FIGURE_WIDTH = 104, 246, 116  # pixels: aligned on a wide page, two lines on a phone
 
 
 def welcome() -> None:
@@ -19,13 +23,14 @@ def welcome() -> None:
         "Six networks, from a plain MLP to one that reads what you draw, learn from real images that are already here. "
         "Pause, resume, stop and compare as you like: a run goes on when you close this page."
     )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Train a first network", type="primary", icon=":material/play_arrow:") and state.attempt(
             start_first
         ):
             st.switch_page("pages/train.py")
         st.page_link("pages/train.py", label="Choose everything yourself", icon=":material/tune:")
-    st.caption("A small convolutional network learns to read handwritten digits: about a minute at most.")
+    if trouble := st.session_state.pop(state.NOTICE, ""):
+        st.error(words.md(trouble), icon=":material/error:")
 
 
 def start_first() -> None:
@@ -35,56 +40,65 @@ def start_first() -> None:
     state.show_run(same[0].id if same else state.manager().submit(config))
 
 
-def run_line(run: Run) -> None:
-    """A run in one line, with the way to it."""
-    status, test = run.status(), run.test()
+def your_runs(every: float | None) -> None:
+    """The newest runs, those that go on or can go on first; looked at again and again while one of them is live.
+
+    every: seconds between two looks, None where nothing is live.
+    """
+    with audience.here.look():
+        seen = [(run, run.status()) for run in state.own_and_shipped() if not run.is_shipped]
+        if every is not None and every != pace([status for _, status in seen], every):
+            st.rerun()  # the pace of a fragment is set by a full run of the script
+        st.subheader("Your runs", anchor=False)
+        if not seen:
+            st.caption(
+                "No runs yet. **Train a first network** makes one: in about a minute a small convolutional network "
+                "learns to read handwritten digits, and you see its curves grow."
+            )
+        for run, status in sorted(seen, key=_urgency)[:SHOWN_RUNS]:
+            run_line(run, status, every)
+        if len(seen) > SHOWN_RUNS:
+            st.caption(f"and {len(seen) - SHOWN_RUNS} more, all of them on the Compare page")
+
+
+def _urgency(pair: tuple[Run, Status]) -> int:
+    return 0 if pair[1].state in LIVE else 1 if pair[1].state in RESUMABLE else 2
+
+
+def pace(seen: list[Status], before: float | None = None) -> float | None:
+    """Seconds between two looks at the runs, longer while many tabs watch; None where none is live."""
+    if not any(status.state in LIVE for status in seen):
+        return None
+    return audience.here.pace(state.tab(), SECONDS_BETWEEN_LOOKS, before)
+
+
+def run_line(run: Run, status: Status, every: float | None) -> None:
+    """A run in one line, every part at its place whatever the run does, with the way to it."""
     label, icon, colour, meaning = words.badge(status)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(label, icon=icon, color=colour, help=meaning)  # type: ignore[arg-type]
-        st.markdown(words.md(run.name), width="content")
-        epochs = run.metrics().epochs
-        if epochs:
-            st.caption(f"validation {max(epochs['val_accuracy']):.2%}", width="content")
-        if test:
-            st.caption(f"test {test['accuracy']:.2%}", width="content")
+    epochs, test = audience.here.metrics(run, every).epochs, run.test()
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.badge(label, icon=icon, color=colour, help=meaning, width=BADGE_WIDTH)  # type: ignore[arg-type]
+        st.markdown(f":small[{words.md(run.name)}]", width=NAME_WIDTH, wrap=False)
+        st.caption(f"validation {max(epochs['val_accuracy']):.2%}" if epochs else "no epoch yet", width=FIGURE_WIDTH)
+        st.caption(f"test {test['accuracy']:.2%}" if test else _how_far(run, len(epochs.get("epoch", []))),
+                   width=FIGURE_WIDTH)  # fmt: skip
+        st.page_link("pages/train.py", label="Open", query_params={"run": run.id}, icon=":material/monitoring:")
         if status.state in RESUMABLE and st.button("Resume", key=f"resume-{run.id}", icon=":material/play_arrow:"):
             state.attempt(state.manager().resume, run.id)
             st.rerun()
-        st.page_link("pages/train.py", label="Open", query_params={"run": run.id}, icon=":material/monitoring:")
 
 
-def section(title: str, runs: list[Run], most: int = SHOWN_RUNS) -> None:
-    """Some runs under a title; nothing when there are none."""
-    if runs:
-        st.subheader(title, anchor=False)
-        for run in runs[:most]:
-            run_line(run)
-        if len(runs) > most:
-            st.caption(f"and {len(runs) - most} more on the Train page")
-
-
-def runs_now() -> None:
-    """What is going on, what can go on, what has ended; looked at again every two seconds while it changes."""
-    by_state: dict[str, list[Run]] = {"live": [], "resumable": [], "ended": []}
-    runs = state.own_and_shipped()
-    for run in runs:
-        if run.is_shipped:
-            continue
-        now = run.status().state
-        by_state["live" if now in LIVE else "resumable" if now in RESUMABLE else "ended"].append(run)
-    section("Now", by_state["live"])
-    section("Can go on", by_state["resumable"])
-    section("Latest results", by_state["ended"])
-    if not any(by_state.values()):
-        st.subheader("Runs", anchor=False)
-        st.info("No runs yet. **Train a first network** makes one, and its curves appear while it learns.")
-    section("Reference runs, trained for you", [run for run in runs if run.is_shipped and run.has_weights], most=10)
+def _how_far(run: Run, epochs: int) -> str:
+    try:
+        return f"epoch {epochs} of {run.config.epochs}"
+    except LabError:
+        return ""
 
 
 def this_machine() -> None:
     """Processor, memory and arithmetic."""
     here = machine.describe()
-    st.subheader("This machine", anchor=False)
+    st.subheader("This machine and its data", anchor=False)
     arithmetic = "bf16, twice as fast or more" if here.bf16 else "float32 (the processor has no bf16)"
     st.markdown(
         f"{words.md(here.processor)} · {here.cores} cores · {words.memory(here.memory_mb)} of memory · "
@@ -92,27 +106,41 @@ def this_machine() -> None:
     )
 
 
-def data_sets() -> None:
-    """Every data set, and a button for those that are not here yet."""
-    st.subheader("Data sets", anchor=False)
+def data_sets(is_ticking: bool) -> None:
+    """Every data set, and a button for each file of images that is not here yet."""
+    if is_ticking and not downloads.under_way():
+        st.rerun()  # the last look: then nothing changes by itself any more
+    lines = ["| data set | images to learn from, and to test | on this machine |", "|---|---|---|"]
+    missing = {}
     for name in data.names():
         info = data.describe(name)
         channels, height, width = info.image_shape
-        left, right = st.columns([3, 2], vertical_alignment="center")
-        count = f"{info.train_size + info.val_size:,} training and {info.test_size:,} test images"
-        what = f"fields drawn from {data.describe(info.made_of).title}, anew in every epoch" if info.made_of else count
-        colour = "colour" if channels == 3 else "grey"
-        left.markdown(f"**{info.title}** · {what} · {width}x{height} {colour} · {len(info.classes)} classes")
-        with right:
-            if data.available(name):
-                st.badge("on this machine", icon=":material/check:", color="green")
-            else:
-                downloads.offer(name, "home")
+        count = f"{info.train_size + info.val_size:,} and {info.test_size:,}"
+        what = f"made of {data.describe(info.made_of).title} in every epoch" if info.made_of else count
+        size = f"{width}x{height} {'colour' if channels == 3 else 'grey'}, {len(info.classes)} classes"
+        here = ":green-badge[:material/check: here]" if data.available(name) else "not yet"
+        lines.append(f"| **{words.md(info.title)}** | {words.md(f'{what} · {size}')} | {here} |")
+        if not data.available(name):
+            missing[info.made_of or name] = info
+    st.markdown("\n".join(lines))
+    for name in missing:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{words.md(data.describe(name).title)} is not on this machine yet.", width="content")
+            downloads.offer(name, "home")
 
 
+if state.arrive("home"):  # what a link names comes right below the welcome
+    st.session_state[state.FIRST] = next((name for name in LINKED if name in st.query_params), "")
 welcome()
-anything_live = any(run.status().state in LIVE for run in state.own_and_shipped())
-st.fragment(runs_now, run_every=2.0 if anything_live else None)()
+first = LINKED.get(st.session_state.get(state.FIRST, ""))
+if first:
+    st.fragment(first)()
+every = pace([run.status() for run in state.own_and_shipped() if not run.is_shipped])
+st.fragment(your_runs, run_every=every)(every)
+for section in LINKED.values():
+    if section is not first:
+        st.fragment(section)()
 this_machine()
-st.fragment(data_sets, run_every=1.0 if downloads.under_way() else None)()
+st.fragment(data_sets, run_every=1.0 if downloads.under_way() else None)(downloads.under_way())
+st.fragment(own_data.show)()
 st.fragment(check.offer)()

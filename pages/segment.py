@@ -122,7 +122,7 @@ def _linked_scene() -> None:
 def _upload() -> None:
     with st.popover("Your own picture", icon=":material/upload:"):
         st.caption("A PNG or JPEG of dark digits on light paper, or light on dark; it is fitted into the field.")
-        sent = st.file_uploader("Picture", key="segment-upload", label_visibility="collapsed")
+        sent = st.file_uploader("Picture", key="segment-upload", label_visibility="collapsed", max_upload_size=5)
         if sent is not None and st.session_state.get("segment-taken") != sent.file_id:
             try:
                 put(field.ink_of_upload(sent.getvalue()))

@@ -68,13 +68,14 @@ def new_run() -> None:
 
 def queue(seen: list[tuple[Run, Status]]) -> None:
     """Who is learning and who waits, in order."""
-    running = [run for run, status in seen if status.state == "running"]
+    running = [(run, status.node) for run, status in seen if status.state == "running"]
     queued = sorted((pair for pair in seen if pair[1].state == "queued"), key=lambda pair: pair[1].queued)
     waiting = [run for run, _ in queued]
     if state.manager().trouble:
         st.error(words.md(state.manager().trouble))
     if len(running) + len(waiting) > 1:
-        lines = [f"- **learning** · {words.md(run.name)}" for run in running]
+        lines = [f"- **learning{f' on {words.md(node)}' if node else ''}** · {words.md(run.name)}"
+                 for run, node in running]  # fmt: skip
         lines += [f"- **{place}.** · {words.md(run.name)}" for place, run in enumerate(waiting, 1)]
         with st.expander(f"Queue: {len(running)} learning, {len(waiting)} waiting", expanded=True):
             st.markdown("\n".join(lines))
@@ -132,6 +133,7 @@ def show_chosen(runs: list[Run]) -> None:
 
 state.enter_through_app("pages/train.py", "train")
 state.manager().warm_up()
+form.fill_from_address()
 notices()
 run_column, form_column = st.columns([2, 1], gap="medium")  # on a phone the run comes first
 with form_column:

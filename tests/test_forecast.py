@@ -106,3 +106,13 @@ def test_a_forecast_that_fails_says_why(store, monkeypatch, tmp_path):
         thread.join()
     with pytest.raises(RunError, match=r"No forecast: .*mnist\.safetensors"):
         forecaster.ask(config)
+
+
+def test_what_a_machine_of_a_cluster_computed_says_nothing_about_this_one(store, trained):
+    assert figures_of(trained)
+    with trained.held():
+        trained.set_status(node="another", state="running")
+        assert figures_of(trained) is None
+        assert not Forecaster(store)._busy()
+        trained.set_status(node="")
+        assert Forecaster(store)._busy()

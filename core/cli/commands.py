@@ -156,12 +156,13 @@ def _run_to_train(options: argparse.Namespace) -> Run:
             raise RunError(f"Run {run.id} is {state}; only a run that is {' or '.join(RESUMABLE)} can be resumed.")
         run.say("run")
         return run
-    return store.create(_config(options), options.name, state="paused")  # not queued: it is trained right here
+    return store.create(config_of(options), options.name, state="paused")  # not queued: it is trained right here
 
 
-def _config(options: argparse.Namespace) -> TrainConfig:
+def config_of(options: argparse.Namespace, **changes: object) -> TrainConfig:
+    """The config that the command line asks for, with some knobs changed. Raises: LabError."""
     names = [spec.name for spec in fields(TrainConfig)]
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    given = {name: value for name in names if (value := getattr(options, name, None)) is not None} | changes
     if not options.config:
         return TrainConfig.from_dict(given)
     try:

@@ -3,11 +3,13 @@
 Importing this package imports no torch, so that a page can list the data sets at once; `load` imports what it needs.
 A set of this size fits in memory as uint8, so there are no loader processes.
 
+    info.py        DatasetInfo: what can be said of one without opening it
     catalogue.py   names, sizes, classes, sources: the table of data sets
-    places.py      where each file lies
+    own/           data sets of one's own: which there are, and how pictures become one
+    folder.py      the folder of those that do not ship; places.py where each file lies
     splits.py      Split, Dataset, and how validation is held out
     content.py     what must hold of a data set's tensors
-    cache.py       the file of a fetched set; shipped.py the file of a set that ships
+    cache.py       the file of a fetched or imported set; shipped.py the file of a set that ships
     fetching.py    get a file onto this machine, once; download.py the child process that downloads it
     vision.py      the late import of torchvision
     pictures.py    single test images, straight from their file
@@ -22,8 +24,9 @@ A set of this size fits in memory as uint8, so there are no loader processes.
 
 from __future__ import annotations
 
-from core.data.catalogue import DatasetInfo, describe, names
+from core.data.catalogue import describe, names
 from core.data.fetching import fetch, refusal
+from core.data.info import DatasetInfo
 from core.data.places import available, location
 from core.data.splits import Dataset, Split, assemble
 

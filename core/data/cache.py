@@ -1,10 +1,10 @@
-"""The cache file of a data set: `<name>.safetensors`.
+"""The file of a data set that was fetched or imported: `<name>.safetensors`.
 
 Owns: its format, writing it so that half of one is never seen, and reading it with every check. Leaves where it lies to
 `places.py` and how it gets there to `fetching.py`.
 
 Tensors: train_images, test_images uint8 [N, H, W, C] in 0..255; train_labels, test_labels uint8 [N].
-Metadata, all strings: name, classes (a JSON list), layout ("NHWC"), source.
+Metadata, all strings: name, classes (a JSON list), layout ("NHWC"), source; of an imported set more: `own/shelf.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data.catalogue import DatasetInfo
-from core.data.content import expected_shapes, problem
+from core.data.content import digest, expected_shapes, problem
+from core.data.info import DatasetInfo
 from core.errors import DataError, shown
 from core.files import write_atomic
 
@@ -37,6 +37,8 @@ def write(path: Path, info: DatasetInfo, tensors: Mapping[str, Tensor]) -> None:
     if wrong := problem(info, tensors):
         raise DataError(f"These are not the images of {info.title}: {wrong}. Nothing was written.")
     metadata = {"name": info.name, "classes": json.dumps(info.classes), "layout": LAYOUT, "source": info.source}
+    if info.is_own:
+        metadata |= {"title": info.title, "val_size": str(info.val_size), "content": info.content}
     whole = {name: tensors[name].contiguous() for name in expected_shapes(info)}
     write_atomic(path, lambda temporary: save_file(whole, temporary, metadata))
 
@@ -54,7 +56,7 @@ def read(path: Path, info: DatasetInfo) -> dict[str, Tensor]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file is no dict
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise _damaged(path, info, f"it can't be read ({error})") from error
-    if wrong := _wrong_metadata(info, metadata) or problem(info, tensors):
+    if wrong := _wrong_metadata(info, metadata) or problem(info, tensors) or _changed(info, tensors):
         raise _damaged(path, info, wrong)
     return tensors
 
@@ -72,8 +74,15 @@ def _wrong_metadata(info: DatasetInfo, metadata: Mapping[str, str]) -> str:
     return ""
 
 
+def _changed(info: DatasetInfo, tensors: Mapping[str, Tensor]) -> str:
+    """Whether the images of an imported set are not those that were imported, in words; empty when they are."""
+    if info.is_own and digest(info.classes, {name: tensor.numpy() for name, tensor in tensors.items()}) != info.content:
+        return "its images or labels are not as they were imported"
+    return ""
+
+
 def _damaged(path: Path, info: DatasetInfo, wrong: str) -> DataError:
     return DataError(
         f"The file {path} is no whole copy of {info.title}: {wrong}. "
-        f"Delete it or move it away, then fetch {info.name} again; mnist-mini and cifar10-mini work without it."
+        f"Delete it or move it away, then {info.way_to_get_it} again; mnist-mini and cifar10-mini work without it."
     )

@@ -1,13 +1,14 @@
 """The data sets by name, with everything that can be said about one without opening it.
 
-Owns: names, sizes, classes, where the images come from and on what terms. Imports no torch and no numpy, so that a web
-page can list the data sets at once. Leaves the files to `cache.py` and `shipped.py`.
+Owns: the table of those that CNN Lab knows by itself: names, sizes, classes, where the images come from and on what
+terms. Imports no torch and no numpy, so that a web page can list the data sets at once. Leaves those that a person has
+imported to `own/shelf.py`, the files to `cache.py` and `shipped.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from core.data.info import DatasetInfo
+from core.data.own import shelf
 from core.errors import unknown_name
 
 DIGITS = tuple("0123456789")
@@ -22,48 +23,6 @@ CIFAR10_SOURCE = (
     "https://www.cs.toronto.edu/~kriz/cifar.html"
 )
 CIFAR10_TERMS = "No licence is stated; cite the report."
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known about a data set before it is loaded.
-
-    title: its name for people. image_shape: (channels, height, width). classes: in the order of the labels.
-    train_size, val_size, test_size: images in each part; validation is held out of training, so it isn't counted there.
-    download_bytes: compressed bytes that the first use fetches; 0 for a set that ships with CNN Lab.
-    labels: "classes", one an image; "masks", one a pixel; "everywhere", one a pixel, the same at every pixel.
-    made_of: the data set whose images its scenes are made of; empty for one with a file of its own. Of such scenes
-    train_size is how many an epoch has, made anew each time.
-    source, terms: who made the images, and on what terms they are given.
-    """
-
-    name: str
-    title: str
-    image_shape: tuple[int, int, int]
-    classes: tuple[str, ...]
-    train_size: int
-    val_size: int
-    test_size: int
-    download_bytes: int
-    source: str
-    terms: str
-    labels: str = "classes"
-    made_of: str = ""
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether every pixel has a label."""
-        return self.labels != "classes"
-
-    @property
-    def shipped(self) -> bool:
-        """Whether it comes with CNN Lab and needs no network."""
-        return self.download_bytes == 0
-
-    @property
-    def download_mb(self) -> int:
-        """What the first use fetches, in MB; 0 for a set that ships with CNN Lab."""
-        return round(self.download_bytes / 1e6)
 
 
 def _scenes(name: str, title: str, made_of: str, sizes: tuple[int, int, int], labels: str = "masks") -> DatasetInfo:
@@ -143,15 +102,18 @@ KNOWN: dict[str, DatasetInfo] = {
 
 
 def names() -> list[str]:
-    """Names of the data sets: the full ones, the small ones that ship with CNN Lab, and the scenes made of them."""
-    return list(KNOWN)
+    """Names of the data sets: the full ones, the small ones that ship, scenes made of them, and those imported here."""
+    return [*KNOWN, *(info.name for info in shelf.listed())]
 
 
 def describe(name: str) -> DatasetInfo:
     """What is known about a data set without opening it.
 
+    An imported set whose file is gone is still known by the runs that learned from it.
+
     Raises: UnknownNameError listing the known names.
     """
-    if not isinstance(name, str) or name not in KNOWN:
+    found = (KNOWN.get(name) or shelf.find(name)) if isinstance(name, str) else None
+    if found is None:
         raise unknown_name("data set", name, names())
-    return KNOWN[name]
+    return found

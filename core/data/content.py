@@ -5,13 +5,18 @@ Owns: the checks. Leaves the words around a finding (which file, what to do) to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from core.data.catalogue import DatasetInfo
+from core.data.info import DatasetInfo
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 def expected_shapes(info: DatasetInfo) -> dict[str, tuple[int, ...]]:
@@ -42,3 +47,12 @@ def problem(info: DatasetInfo, tensors: Mapping[str, Tensor]) -> str:
         if (largest := int(tensors[name].max())) >= len(info.classes):
             return f"{name} holds the label {largest}, but there are {len(info.classes)} classes, counted from 0"
     return ""
+
+
+def digest(classes: Sequence[str], arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> str:
+    """SHA-256 of everything that a data set consists of: its classes and, in order, its uint8 images and labels."""
+    found = hashlib.sha256(json.dumps(list(classes)).encode())
+    for name in PARTS:
+        found.update(f"{name} {list(arrays[name].shape)}".encode())
+        found.update(arrays[name].data)
+    return found.hexdigest()

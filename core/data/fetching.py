@@ -18,7 +18,8 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from core.data.catalogue import DatasetInfo, describe
+from core.data.catalogue import describe
+from core.data.info import DatasetInfo
 from core.data.places import location
 from core.errors import DataError
 from core.files import sync_folder
@@ -46,6 +47,8 @@ def fetch(name: str, progress: Progress | None = None, timeout_seconds: float = 
     info, path = describe(describe(name).made_of or name), location(name)
     if path.is_file():
         return path
+    if info.is_own:
+        raise refusal(info, path, "it is not on this machine")
     if info.shipped:
         raise DataError(
             f"The file {path} is missing. It ships with CNN Lab: get it from the project's repository again."
@@ -64,6 +67,11 @@ def fetch(name: str, progress: Progress | None = None, timeout_seconds: float = 
 
 def refusal(info: DatasetInfo, path: Path, why: str) -> DataError:
     """The error for a data set that can't be had: why, what works without it, and how to help by hand."""
+    if info.is_own:
+        return DataError(
+            f"The data set {info.name} was imported, and its file {path} is not there any more. "
+            "Import its pictures again, under the same name."
+        )
     return DataError(
         f"{info.title} could not be fetched: {why}. mnist-mini and cifar10-mini ship with CNN Lab and need no network. "
         f"Try again later, or make the file on a machine with a network and put it here: {path}"

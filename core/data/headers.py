@@ -16,6 +16,7 @@ from core.errors import DataError
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PNG_END = b"IEND\xaeB`\x82"
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+FILM = b"acTL"  # the chunk that tells how many frames there are
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by a PNG's kind of colour
 INFLATED_AT_ONCE = 1 << 20  # bytes
 JPEG_END = b"\xff\xd9"
@@ -46,6 +47,11 @@ def pixels_of_png(data: bytes) -> bytes:
     if _swells_beyond(compressed, _most_bytes(data)):
         raise damaged("PNG")
     return PNG + b"".join(chunk for _, chunk in kept)
+
+
+def is_film(data: bytes) -> bool:
+    """Whether a picture is a PNG of several frames. Raises: DataError when it is a PNG that is cut off."""
+    return data.startswith(PNG) and any(kind == FILM for kind, _ in _chunks(data))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

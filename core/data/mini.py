@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.data import cache, shipped
-from core.data.catalogue import DatasetInfo, describe
+from core.data.catalogue import describe
 from core.data.fetching import fetch
+from core.data.info import DatasetInfo
 from core.data.places import location
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.catalogue import DatasetInfo, describe
+from core.data.catalogue import describe
+from core.data.info import DatasetInfo
 from core.data.mini import MINIS
 from core.data.places import available, location
 from core.errors import DataError
@@ -95,7 +96,8 @@ def _from_cache(path: Path, info: DatasetInfo, wanted: list[int]) -> dict[int, P
                 raise ValueError(f"test_images has the shape {images.get_shape()}")
             return {place: np.asarray(images[place : place + 1][0]) for place in wanted}
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise DataError(f"The file {path} can't be read ({error}). Delete it, then fetch {info.name} again.") from None
+        remedy = f"Delete it, then {info.way_to_get_it} again."
+        raise DataError(f"The file {path} can't be read ({error}). {remedy}") from None
 
 
 @lru_cache(maxsize=len(MINIS))

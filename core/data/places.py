@@ -1,22 +1,16 @@
 """Where the file of each data set lies on this machine.
 
-Owns: the cache folder and the names of files in it. Looks at names only; reading is for `cache.py` and `shipped.py`.
+Owns: the names of files. Looks at names only; reading is for `cache.py` and `shipped.py`.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from core.data.catalogue import describe
+from core.data.folder import cache_folder
 
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
-DEFAULT_FOLDER = Path("~/.cache/cnnlab")
-
-
-def cache_folder() -> Path:
-    """The folder of the fetched data sets: `$CNNLAB_DATA`, else `~/.cache/cnnlab`. It need not exist."""
-    return Path(os.environ.get("CNNLAB_DATA") or DEFAULT_FOLDER).expanduser().absolute()
 
 
 def location(name: str) -> Path:

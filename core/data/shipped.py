@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.catalogue import DatasetInfo
 from core.data.content import expected_shapes, problem
+from core.data.info import DatasetInfo
 from core.errors import DataError
 from core.files import write_atomic
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.data.catalogue import DatasetInfo
+from core.data.info import DatasetInfo
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,6 +13,7 @@ Importing this package imports no torch, so that a page can list the models at o
     speednet.py    SpeedNet
     fcn.py         FCN for 64x64 ink, and the surgery that makes it of a CNN
     cost.py        parameters and multiply-adds of any model
+    blueprint.py   its layers and who hands what to whom, found by letting an image pass
 """
 
 from core.models.registry import ModelInfo, build, describe, names, register

@@ -104,13 +104,16 @@ def _record(found: list[LayerCost], name: str, module: nn.Module, inputs: tuple[
             kind=type(module).__name__,
             shape=tuple(output.shape[1:]),
             parameters=sum(parameter.numel() for parameter in module.parameters()),
-            multiply_adds=_multiply_adds(module, inputs[0], output),
+            multiply_adds=multiply_adds_of(module, inputs[0], output),
         )
     )
 
 
-def _multiply_adds(module: nn.Module, x: Tensor, y: Tensor) -> int:
-    """Each weight is used once for each output pixel, in a transposed convolution for each input pixel; batch of 1."""
+def multiply_adds_of(module: nn.Module, x: Tensor, y: Tensor) -> int:
+    """Multiply-adds of one module that made y of x, a batch of 1.
+
+    Each weight is used once for each output pixel, in a transposed convolution for each input pixel.
+    """
     if isinstance(module, nn.Conv2d):
         return module.weight.numel() * y.shape[2] * y.shape[3]
     if isinstance(module, nn.ConvTranspose2d):

@@ -12,8 +12,9 @@
 Leaves to `core.checkpoints` the weights and states, to `core.metrics` the curves, to `core.jobs` when a run is started.
 """
 
+from core.names import clean_name
 from core.runs.auditing import Finding, audit, in_words
-from core.runs.meta import Meta, clean_name, clean_tags
+from core.runs.meta import Meta, clean_tags
 from core.runs.places import RUN_ID, SHIPPED
 from core.runs.run import Run
 from core.runs.status import ENDED, LIVE, RESUMABLE, STATES, WORDS, Status

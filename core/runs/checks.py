@@ -34,7 +34,7 @@ REMEDIES = {  # for each JSON file that a run can do without
 }
 FILES = {"config.json", "status.json", *REMEDIES, METRICS, WEIGHTS, ANSWERS, "log.txt", "lock"}
 TEMPORARY = re.compile(r"\..+\.tmp\Z")
-OPEN_ENDED = ("running", "interrupted", "failed")  # states in which a last line may be torn: a resume cuts it off
+OPEN_ENDED = ("queued", "running", "interrupted", "failed")  # a last line may be torn: a resume cuts it off
 END = b'{"event": "end"'
 MOST_OFF = 1e-6  # of an accuracy that was computed twice
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LONGEST_NAME = 100  # characters of a run's name that are kept
+from core.names import clean_name
+
 MOST_TAGS = 20
 
 
@@ -16,11 +17,6 @@ class Meta:
     name: str = ""
     tags: tuple[str, ...] = ()
     hidden: bool = False
-
-
-def clean_name(name: str) -> str:
-    """A name as it is kept: printable, on one line, at most 100 characters."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())[:LONGEST_NAME].rstrip()
 
 
 def clean_tags(tags: Iterable[object]) -> tuple[str, ...]:

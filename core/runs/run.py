@@ -18,11 +18,13 @@ from filelock import FileLock, Timeout
 
 from core import checkpoints, data
 from core.config import TrainConfig
+from core.data.own import shelf
 from core.errors import LabError, RunError, shown
 from core.files import read_json, sha256, write_bytes, write_json
 from core.metrics import Metrics, MetricsReader
+from core.names import clean_name
 from core.runs import places, results
-from core.runs.meta import Meta, clean_name, clean_tags
+from core.runs.meta import Meta, clean_tags
 from core.runs.status import STATES, WORDS, Status
 from core.tensors import MOST_HEADER_BYTES
 
@@ -65,6 +67,7 @@ class Run:
             values = read_json(self.path / "config.json")
             if not isinstance(values.get("config"), dict):
                 raise ValueError("it has no config")
+            shelf.remember(values.get("dataset"))  # it may be an imported one that is not here any more
         except (OSError, ValueError) as error:
             raise RunError(f"The config of run {self.id} can't be read ({error}). Discard the run.") from None
         return values

@@ -18,6 +18,8 @@ class Status:
     seconds: of training; cpu_seconds: what it took of the processor's threads meanwhile, added up.
     metrics_sha256: of metrics.jsonl as the run left it, "" while it may still grow.
     parameters, multiply_adds: of its network, the latter for one image; 0 until it was built.
+    node: the machine of a cluster that computes it, "" for this one. lost: how often in a row such a machine was lost
+    without a new checkpoint.
     """
 
     state: str
@@ -37,3 +39,5 @@ class Status:
     metrics_sha256: str = ""
     parameters: int = 0
     multiply_adds: int = 0
+    node: str = ""
+    lost: int = 0

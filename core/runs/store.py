@@ -10,15 +10,18 @@ import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from core import machine
+from core import data, machine
 from core.config import TrainConfig
-from core.errors import RunError, UnknownNameError, shown
+from core.data.own import shelf
+from core.errors import LabError, RunError, UnknownNameError, shown
 from core.files import sync_folder, write_json
+from core.names import clean_name
 from core.runs import places
-from core.runs.meta import Meta, clean_name
+from core.runs.meta import Meta
 from core.runs.places import ID_LETTERS, RUN_ID, run_folders
 from core.runs.run import Run
 from core.runs.status import Status
@@ -68,7 +71,8 @@ class RunStore:
             making.mkdir()
             now = time.time()
             environment = {**machine.versions(), **asdict(machine.describe())}
-            write_json(making / "config.json", {"config": config.as_dict(), "environment": environment})
+            facts = {"config": config.as_dict(), "environment": environment, **_own_data(config.dataset)}
+            write_json(making / "config.json", facts)
             write_json(making / "meta.json", asdict(Meta(clean_name(name))))
             write_json(making / "status.json", asdict(Status(state=state, created=now, queued=now)))
             making.rename(path)
@@ -76,6 +80,10 @@ class RunStore:
         except OSError as error:
             raise RunError(f"No run could be made in {self.root}: {error}. Free the disk or set CNNLAB_RUNS.") from None
         return self._run(path)
+
+    def runs_on(self, dataset: str) -> tuple[Run, ...]:
+        """The runs that learn or learned from this data set, the newest first."""
+        return tuple(run for run in self.list() if _dataset_of(run) == dataset)
 
     def new_id(self) -> str:
         """An id that no run has yet: when it was made (UTC) and four random letters."""
@@ -132,3 +140,17 @@ class RunStore:
             if path not in self._runs:
                 self._runs[path] = Run(path)
             return self._runs[path]
+
+
+def _dataset_of(run: Run) -> str:
+    """The data set that a run learns from; empty where its config is damaged."""
+    try:
+        return run.config.dataset
+    except LabError:
+        return ""
+
+
+def _own_data(dataset: str) -> dict[str, Any]:
+    """What a run writes down of an imported data set, so that it is known by when that set is no longer here."""
+    info = data.describe(dataset)
+    return {"dataset": shelf.written(info)} if info.is_own else {}

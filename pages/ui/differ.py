@@ -19,6 +19,7 @@ from core import data
 from core.answers import Answers
 from core.comparison import Row
 from core.data.pictures import Picture, pictures
+from core.errors import LabError
 from pages.ui import words
 
 COUNTS, BY_TRUTH, BY_ANSWER, DIFFERENCE = "counts", "share of each class", "share of each answer", "difference"
@@ -37,9 +38,17 @@ class Subject:
 
 def fits(row: Row, answers: Answers, others: Sequence[Subject]) -> bool:
     """Whether a row answered the same images as the others, with the classes of its data set."""
-    if row.dataset not in data.names() or answers.probability.shape[1] != len(data.describe(row.dataset).classes):
+    if answers.probability.shape[1] != len(classes_of(row.dataset)):
         return False
     return not others or answers.data_sha256 == others[0].answers.data_sha256
+
+
+def classes_of(dataset: str) -> tuple[str, ...]:
+    """The classes of a data set; none of one that nobody knows."""
+    try:
+        return data.describe(dataset).classes
+    except LabError:
+        return ()
 
 
 def show(subjects: Sequence[Subject]) -> None:
@@ -95,7 +104,7 @@ def _choices(subjects: Sequence[Subject]) -> tuple[Subject, Subject, str]:
         first = st.selectbox("Confusion of", list(known), key="differ-first", width=320)
         others = [label for label in known if label != first] or [first]
         second = st.selectbox("against", others, key="differ-second", width=320, disabled=len(known) == 1)
-        kind = st.segmented_control("Numbers", kinds, default=COUNTS, key="differ-kind", required=True)
+        kind = st.segmented_control("Numbers", kinds, default=COUNTS, key="differ-kind", required=True, wrap=True)
     return known[first], known[second], kind or COUNTS
 
 
@@ -147,12 +156,16 @@ def _images(subjects: Sequence[Subject], chosen: Subject, places: NDArray[np.int
     shown = [int(place) for place in places if int(place) in found][:MOST_IMAGES]
     st.markdown(f"**{words.md(title)}**: {words.plural(len(places), 'image')}")
     if len(shown) < min(len(places), MOST_IMAGES):
-        st.caption(f"{data.describe(dataset).title} is not on this machine; shown are those that the small set has.")
+        info = data.describe(dataset)
+        what = "its images are gone" if info.is_own else "shown are those that the small set has"
+        st.caption(f"{words.md(info.title)} is not on this machine; {what}.")
     if not shown:
         st.caption("No image to show here.")
         return
-    captions = [_caption(subjects, place, data.describe(dataset).classes) for place in shown]
-    st.image([enlarged(found[place]) for place in shown], captions, width=SIDE)
+    classes, labels = data.describe(dataset).classes, subjects[0].answers.label
+    captions = [_caption(subjects, place, classes) for place in shown]
+    alt = [f"Test image {place}, {classes[labels[place]]}" for place in shown]
+    st.image([enlarged(found[place]) for place in shown], captions, width=SIDE, alt=alt)
 
 
 def _caption(subjects: Sequence[Subject], place: int, classes: Sequence[str]) -> str:

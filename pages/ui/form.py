@@ -40,13 +40,17 @@ TITLES = {
 MOST_SEEDS = 20
 SECONDS_OF_ONE_PRESS = 3.0
 MODEL, DATASET, RECIPE, SEEDS, NAME = "form_model", "form_dataset", "form_recipe", "form_seeds", "form_name"
+OF_ADDRESS = {"model": (MODEL, models.names), "dataset": (DATASET, data.names), "recipe": (RECIPE, recipes.names)}
+MOST_SEED_LETTERS = 100
 
 
 def show() -> list[TrainConfig] | None:
     """Draw the form; returns a config for each seed, or None while something in it is wrong."""
+    offered = _data_sets()
+    st.session_state.setdefault(DATASET, "mnist-mini")
     dataset = st.selectbox(
-        "Data set", data.names(), key=DATASET, format_func=lambda n: data.describe(n).title, persist_state="session",
-        index=data.names().index("mnist-mini"), help="The mini sets ship with CNN Lab and need no network.",
+        "Data set", offered, key=DATASET, format_func=lambda n: data.describe(n).title, persist_state="session",
+        help="The mini sets ship with CNN Lab and need no network. Sets of your own are imported on the Home page.",
     )  # fmt: skip
     st.caption(_about(data.describe(dataset)))
     fitting = models.names("masks" if data.describe(dataset).has_masks else "classes")
@@ -72,6 +76,12 @@ def show() -> list[TrainConfig] | None:
     except LabError as error:
         st.error(words.md(str(error)), icon=":material/error:")
         return None
+
+
+def _data_sets() -> list[str]:
+    """Names to choose from: those that there are, and an imported one that is gone if the form names it."""
+    names, chosen = data.names(), st.session_state.get(DATASET)
+    return [*names, chosen] if chosen and chosen not in names else names
 
 
 def _about(info: data.DatasetInfo) -> str:
@@ -135,7 +145,8 @@ def _knob(place: Any, name: str, plain: TrainConfig, changed: dict[str, Any]) ->
 def _beginnings(value: str) -> list[str]:
     """Ids of the runs whose weights an FCN can begin with: CNNs on MNIST."""
     found = [run for run in state.own_and_shipped() if run.has_weights and (config := _config_of(run))
-             and config.model == "cnn" and data.describe(config.dataset).image_shape == (1, 28, 28)]  # fmt: skip
+             and config.model == "cnn" and (info := data.describe(config.dataset)).image_shape == (1, 28, 28)
+             and not info.is_own]  # fmt: skip
     return list(dict.fromkeys(["", value, *(run.id for run in found)]))
 
 
@@ -152,6 +163,26 @@ def parse_seeds(text: str) -> list[int]:
     if not 1 <= len(set(seeds)) <= MOST_SEEDS:
         raise ConfigError(f"Seeds are {shown(text)}, which makes {len(set(seeds))} runs. Take 1 to {MOST_SEEDS}.")
     return sorted(set(seeds))
+
+
+def fill_from_address() -> None:
+    """Fill the form with what a link names, such as `?model=resnet&dataset=cifar10-mini&recipe=quick&seeds=0-2`.
+
+    Once: then the address lets go of it, so that the form can be changed. A name that nobody knows becomes the notice.
+    """
+    seeds = st.query_params.pop("seeds", "")
+    named = {key: st.query_params.pop(name) for name, (key, _) in OF_ADDRESS.items() if name in st.query_params}
+    for key, name in named.items():
+        known = next(names() for own, names in OF_ADDRESS.values() if own == key)
+        if name in known:
+            st.session_state[key] = name
+        else:
+            st.session_state[state.NOTICE] = f"The link names {shown(name)}, which is not among {', '.join(known)}."
+    if seeds:
+        st.session_state[SEEDS] = seeds[:MOST_SEED_LETTERS]
+    if named:
+        st.session_state[state.CHANGED_KNOBS] = {}
+        st.session_state.pop(state.FORKED_FROM, None)
 
 
 def fill_from(run: Run) -> None:
@@ -188,7 +219,7 @@ def start_button(configs: list[TrainConfig] | None) -> None:
         type="primary",
         icon=":material/play_arrow:",
         disabled=configs is None or missing,
-        help="Download the data set first." if missing else None,
+        help="Get the data set first." if missing else None,
     )
     if pressed and configs and len(tokens) == len(configs):
         _submit(configs, tokens)
@@ -237,9 +268,15 @@ def _config_of(run: Run) -> TrainConfig | None:
 
 def data_offer(configs: list[TrainConfig] | None) -> None:
     """Says so when the data set is not on this machine, and offers to get it."""
-    if configs and not data.available(configs[0].dataset):
-        st.info(f"{data.describe(configs[0].dataset).title} is not on this machine yet.", icon=":material/download:")
-        _offer_download(configs[0].dataset)
+    if not configs or data.available(configs[0].dataset):
+        return
+    info = data.describe(configs[0].dataset)
+    if info.is_own:
+        gone = f"{words.md(info.title)} is no longer on this machine. Import its pictures again on the Home page."
+        st.info(gone, icon=":material/image_not_supported:")
+        return
+    st.info(f"{info.title} is not on this machine yet.", icon=":material/download:")
+    _offer_download(info.name)
 
 
 @st.fragment(run_every=1.0)

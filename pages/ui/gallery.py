@@ -156,7 +156,7 @@ def upload() -> None:
     """Where a person puts a picture, and how it is cropped."""
     with st.popover("Your own picture", icon=":material/upload:"):
         st.caption("A PNG or JPEG, at most 5 MB and 4 megapixels. It is only looked at, and kept nowhere.")
-        st.file_uploader("Picture", key=_key("upload"), label_visibility="collapsed")
+        st.file_uploader("Picture", key=_key("upload"), label_visibility="collapsed", max_upload_size=5)
         if _uploaded() is None:
             return
         try:

@@ -160,10 +160,9 @@ def details(run: Run, status: Status) -> None:
     """The config, where it was made, and what its process printed."""
     with st.expander("Config", icon=":material/settings:"):
         try:
-            st.code(json.dumps(run.config.as_dict(), indent=1), language="json")
-            st.caption(
-                words.md(f"{run.id} · {run.environment.get('processor', '')} · torch {run.environment.get('torch')}")
-            )
+            st.code(json.dumps(run.config.as_dict(), indent=1), language=None)
+            where = f"computed on {status.node}" if status.node else run.environment.get("processor", "")
+            st.caption(words.md(f"{run.id} · {where} · torch {run.environment.get('torch')}"))
         except LabError as error:
             st.error(words.md(str(error)))
     if (log := run.log_tail()) and status.state in ("failed", "interrupted", "diverged"):

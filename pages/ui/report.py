@@ -18,14 +18,17 @@ from pages.ui.plot import LIBRARY
 
 STYLE = """
 body { font: 16px system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; display: block; overflow-x: auto }
+table { border-collapse: collapse }
 td, th { padding: .3rem .7rem; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }
 td:first-child, th:first-child { text-align: left }
-pre { background: #f5f5f5; padding: 1rem; overflow-x: auto }
+pre { background: #f5f5f5; padding: 1rem }
+.wide { overflow-x: auto }
 """
 DRAW = """
 for (const [id, figure] of Object.entries(JSON.parse(document.getElementById("figures").textContent)))
-  Plotly.newPlot(id, figure.data, figure.layout, { displaylogo: false, responsive: true })
+  Plotly.newPlot(id, figure.data, figure.layout, {
+    displaylogo: false, responsive: true, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud"],
+  })
 """
 
 
@@ -35,19 +38,25 @@ def bold(text: str) -> str:
 
 
 def html(
-    table: Sequence[Sequence[str]], verdicts: Sequence[str], figures: Mapping[str, Figure], runs: Mapping[str, Any]
+    table: Sequence[Sequence[str]],
+    verdicts: Sequence[str],
+    figures: Mapping[str, tuple[Figure, str]],
+    runs: Mapping[str, Any],
 ) -> str:
     """The report as one page.
 
-    table: rows of text, the head first. verdicts: sentences in HTML. figures: by title. runs: what is written of each
-    run, by its name, as JSON.
+    table: rows of text, the head first. verdicts: sentences in HTML. figures: by title, each with what it shows in
+    words. runs: what is written of each run, by its name, as JSON.
     """
     judged = "".join(f"<li>{sentence}</li>" for sentence in verdicts)
-    names = {f"figure{number}": title for number, title in enumerate(figures)}
-    plots = "".join(f"<h3>{escape(title)}</h3><div id='{name}'></div>" for name, title in names.items())
-    drawn = orjson.dumps(dict(zip(names, figures.values(), strict=True)), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    plots = "".join(
+        f"<h3>{escape(title)}</h3><div id='figure{number}' role='figure' aria-label='{escape(words)}'></div>"
+        for number, (title, (_, words)) in enumerate(figures.items())
+    )
+    by_id = {f"figure{number}": figure for number, (figure, _) in enumerate(figures.values())}
+    drawn = orjson.dumps(by_id, option=orjson.OPT_SERIALIZE_NUMPY).decode()
     configs = "".join(
-        f"<h3>{escape(name)}</h3><pre>{escape(json.dumps(facts, indent=1, ensure_ascii=False))}</pre>"
+        f"<h3>{escape(name)}</h3><pre {_wide(name)}>{escape(json.dumps(facts, indent=1, ensure_ascii=False))}</pre>"
         for name, facts in runs.items()
     )
     return (
@@ -63,9 +72,14 @@ def html(
 
 def _table(table: Sequence[Sequence[str]]) -> str:
     head, *rows = table
-    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+    lines = ["".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)]
     lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
-    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+    return f"<div {_wide('Runs')}><table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table></div>"
+
+
+def _wide(title: str) -> str:
+    """Attributes of what is wider than a small window: it scrolls by itself, by keys too."""
+    return f"class='wide' role='region' tabindex='0' aria-label='{escape(title)}'"
 
 
 def _in_script(text: str) -> str:

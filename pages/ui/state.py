@@ -32,7 +32,20 @@ INK_VERSION = "segment_ink_version"  # grows whenever the page itself puts ink o
 SCENE = "segment_scene"  # seed of the random scene that was put there, while the canvas still shows it
 AUDITED = "audited"  # (findings, number of runs) of the last check of all files in this tab
 PICKED = "picked_runs"  # ids of the runs that the Compare page has picked
+PAGE = "page"  # url path of the page that this tab shows
+FIRST = "first_on_home"  # the parameter of the link by which this tab came to Home, "" for none
+EXPERIMENT = "experiment_shown"  # number of the experiment of the guided tour that Home shows
+GUESSES = "guesses"  # {number of an experiment: option} that a person guessed before the result was shown
+NETWORKS = "networks_drawn"  # (network, network beside it, their images) that Home draws; "" for none
+IMPORTED = "imported"  # (sentence, whether it went well): what came of the last import or removal of a data set
+IMPORTS = "imports"  # how many data sets this tab has imported, so that the form begins anew
+LOOKED_AT = "looked_at"  # name of the imported data set whose pictures Home shows
 TAB = "tab"  # a number in 0..1 by which this tab is told from the others
+
+LINKED = {  # the parameter of a link that wins over what a tab remembers
+    **{CHOSEN_RUN: "run", PICKED: "runs", PICTURE: "image"},
+    **{EXPERIMENT: "experiment", NETWORKS: "network"},
+}
 
 
 def enter_through_app(script: str, url_path: str) -> None:
@@ -45,6 +58,21 @@ def enter_through_app(script: str, url_path: str) -> None:
         st.session_state[THROUGH_APP] = True
         st.navigation([st.Page("pages/home.py", default=True), st.Page(script, url_path=url_path)])
         st.rerun()
+    arrive(url_path)
+
+
+def arrive(page: str) -> bool:
+    """Note which page this tab shows; returns whether it came there just now.
+
+    A link to another page wins over what the tab remembers of that page.
+    """
+    if st.session_state.get(PAGE) == page:
+        return False
+    st.session_state[PAGE] = page
+    for key, parameter in LINKED.items():
+        if parameter in st.query_params:
+            st.session_state.pop(key, None)
+    return True
 
 
 @st.cache_resource(show_spinner=False)

@@ -73,7 +73,8 @@ def verdict(first: str, second: str, found: Difference, seeds: int, bold: Callab
     better, worse, sign = (first, second, 1) if found.value >= 0 else (second, first, -1)
     low, high = sorted((sign * found.interval.low * 100, sign * found.interval.high * 100))
     of = f"with {plural(seeds, 'seed')}" if found.over == "seeds" else "on these test images"
-    points = f"{abs(found.value) * 100:.1f} points (95 %: {low:.1f} to {high:.1f})"
+    places = 1 if max(abs(low), abs(high)) >= 0.5 else 2  # else a small difference seems to be none
+    points = f"{abs(found.value) * 100:.{places}f} points (95 %: {low:.{places}f} to {high:.{places}f})"
     if found.is_distinguishable:
         return f"{bold(better)} is {bold('better')} than {bold(worse)} by {points}, {of}."
     return f"{bold(first)} and {bold(second)} are {bold('not distinguishable')} {of}: they differ by {points}."

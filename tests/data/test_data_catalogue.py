@@ -28,7 +28,8 @@ def test_exported_names_are_sorted_and_there():
     assert all(hasattr(data, name) for name in data.__all__)
 
 
-def test_the_data_sets_are_listed_in_order():
+def test_the_data_sets_are_listed_in_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path))  # where nobody has imported any
     files = ["mnist", "cifar10", "mnist-mini", "cifar10-mini"]
     assert data.names() == [*files, "mnist-scenes", "mnist-mini-scenes", "mnist-everywhere"]
 

@@ -13,7 +13,7 @@ from tests.browser.app import server
 from tests.hostile.visitor import ask, elements, is_listening, own_addresses, port_of, session_of, upgrade, visit
 
 SHELL = Path(streamlit.__file__).parent / "static" / "index.html"
-LIMIT = 5 << 20  # bytes of an upload
+LIMIT = 50 << 20  # bytes of an upload
 FOREIGN = "evil.example"
 PROXY, OTHER_NAME = "lab.example.org", "lab.example.com"  # the second is changed to the first on the way
 BROKEN_PAGE = """

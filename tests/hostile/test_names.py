@@ -159,7 +159,8 @@ def report_of(name):
     """A report in which a name stands wherever one can."""
     figure = {"data": [{"name": name}], "layout": {"title": {"text": name}}}
     verdict = f"{report.bold(name)} is better"
-    return report.html([["run", name], [name, "1"]], [verdict], {name: figure}, {name: {"config": {name: [name]}}})
+    facts = {name: {"config": {name: [name]}}}
+    return report.html([["run", name], [name, "1"]], [verdict], {name: (figure, name)}, facts)
 
 
 @pytest.fixture(scope="module")

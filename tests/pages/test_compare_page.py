@@ -179,7 +179,7 @@ def test_a_report_holds_table_figures_and_configs_and_no_name_breaks_out_of_it()
     name = "</script><script>alert(1)</script>"
     figure = {"data": [{"x": np.arange(2.0), "name": name}], "layout": {}}
     verdict = words.verdict(name, "other", Difference(0.1, Interval(0.05, 0.15), "seeds", None), 3, report.bold)
-    text = report.html([["run"], [name]], [verdict], {"Loss": figure}, {name: {"config": {"model": name}}})
+    text = report.html([["run"], [name]], [verdict], {"Loss": (figure, name)}, {name: {"config": {"model": name}}})
     own = text.replace(report.LIBRARY.read_text(encoding="utf-8"), "")
     assert "is <b>better</b> than <b>other</b> by 10.0 points (95 %: 5.0 to 15.0), with 3 seeds.</li>" in own
     assert "alert(1)</script>" not in own

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
+from core.errors import RunError
+from core.jobs import JobManager
 from pages.ui import words
 from tests.pages.conftest import APP, button, text_of
 
@@ -30,6 +34,67 @@ def test_an_interrupted_run_can_be_resumed_from_here(open_page, make_run):
     button(app, "Resume").click().run()
     assert not app.exception
     assert run.status().state == "queued"
+
+
+def names(app, runs):
+    """The names of runs, in the order in which Home shows them."""
+    shown = [element.value for element in app.markdown]
+    return [run.name for run in sorted((run for run in runs if f":small[{words.md(run.name)}]" in shown),
+                                       key=lambda run: shown.index(f":small[{words.md(run.name)}]"))]  # fmt: skip
+
+
+def test_what_goes_on_comes_first_then_what_can_go_on_then_the_newest(open_page, make_run):
+    runs = [make_run(state, f"{number} {state}") for number, state in
+            enumerate(["finished", "queued", "stopped", "paused", "finished", "failed"])]  # fmt: skip
+    app = open_page("home")
+    shown = names(app, runs)
+    assert shown[0] == "1 queued"
+    assert set(shown[1:3]) == {"3 paused", "5 failed"}
+    assert len(shown) == 5
+    assert "and 1 more" in text_of(app)
+
+
+def test_every_part_of_a_run_has_its_place_before_and_after_its_first_epoch(open_page, make_run):
+    make_run("queued", epochs=0)
+    app = open_page("home")
+    assert [caption.value for caption in app.caption if "epoch" in caption.value] == ["no epoch yet", "epoch 0 of 2"]
+    make_run("queued", epochs=2)
+    assert "validation 75.00%" in text_of(open_page("home"))
+
+
+def test_the_list_ticks_only_while_something_is_live(open_page, make_run, monkeypatch):
+    paces = []
+    fragment = st.fragment
+    monkeypatch.setattr(st, "fragment", lambda what, run_every=None: paces.append((what.__name__, run_every))
+                        or fragment(what))  # fmt: skip
+    open_page("home")
+    run = make_run("queued")
+    open_page("home")
+    run.set_status(state="finished")
+    open_page("home")
+    assert [every for name, every in paces if name == "your_runs"] == [None, 2.0, None]
+
+
+def test_a_run_that_cannot_be_resumed_is_said_so(open_page, make_run, monkeypatch):
+    run = make_run("paused")
+    app = open_page("home")
+
+    def refuse(self, run_id):
+        raise RunError("The disk is full.")
+
+    monkeypatch.setattr(JobManager, "resume", refuse)
+    button(app, "Resume").click().run()
+    assert [box.value for box in app.error] == [words.md("The disk is full.")]
+    assert run.status().state == "paused"
+
+
+def test_images_that_are_not_here_are_offered_once_a_file(open_page, monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "data"))
+    app = open_page("home")
+    assert [element.label for element in app.button if element.label.startswith("Download")] == [
+        "Download (12 MB)", "Download (170 MB)",
+    ]  # fmt: skip
+    assert "MNIST is not on this machine yet" in text_of(app)
 
 
 def test_a_damaged_run_does_no_harm(open_page, make_run):

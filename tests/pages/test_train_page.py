@@ -8,7 +8,7 @@ import pytest
 
 from core import machine
 from core.runs import STATES
-from pages.ui import form, live, words
+from pages.ui import form, live, state, words
 from tests.pages.conftest import button, text_of
 
 NOT_WRITTEN = ("damaged",)  # a state that is found, never written
@@ -41,6 +41,17 @@ def test_a_running_run_can_be_paused_and_stopped_and_not_resumed(open_page, make
         app = open_page("train", run=run.id)
         assert " running]" in text_of(app)
         assert [button(app, label).disabled for label in ("Pause", "Stop", "Resume")] == [False, False, True]
+
+
+def test_runs_on_a_cluster_say_where_they_compute_and_its_trouble_is_shown(open_page, make_run):
+    first, second = make_run("running", node="anna"), make_run("running", node="bert_2")
+    with first.held(), second.held():
+        app = open_page("train", run=first.id)
+        assert "- **learning on anna** · mlp" in text_of(app)
+        assert r"- **learning on bert\_2** · mlp" in text_of(app)
+        assert "computed on anna" in text_of(app)
+        state.manager().trouble = "The cluster sleeps."
+        assert "The cluster sleeps" in text_of(app.run())
 
 
 def test_a_damaged_run_is_shown_as_such_and_can_be_discarded(open_page, make_run):

@@ -15,7 +15,7 @@ from numpy.random import RandomState
 from torch import Tensor
 
 from core.data.augment import step_generator
-from core.data.catalogue import DatasetInfo
+from core.data.info import DatasetInfo
 from core.data.ink.scenes import AS_IT_IS, EVERYWHERE, LEARNING, TESTING, SceneMaker, SceneSpec
 from core.data.splits import Dataset, Split
 

@@ -1,0 +1,40 @@
+"""One's own pictures in a real browser: sent as a ZIP, seen by class, and a step away from training."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests import own
+from tests.browser.app import LAPTOP, PHONE, chromium, server, wait_for
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
+]
+
+
+def test_a_zip_is_sent_seen_and_trained_on(open_page, tmp_path):
+    (tmp_path / "shapes.zip").write_bytes(own.archive(own.files(count=20)))
+    (tmp_path / "broken.zip").write_bytes(own.archive(own.files(count=20))[:-50])
+    with server(tmp_path / "runs", CNNLAB_DATA=str(tmp_path / "data")) as address:
+        page = open_page(address, LAPTOP)
+        for name, answer in (
+            ("broken", "The archive is damaged or incomplete"),
+            ("shapes", "shapes is here as my-shapes-"),
+        ):
+            page.locator("input[type=file]").set_input_files(tmp_path / f"{name}.zip")
+            page.get_by_text(f"{name}.zip").wait_for(timeout=30_000)
+            page.get_by_role("button", name="Import", exact=True).click()
+            page.get_by_text(answer).wait_for(timeout=30_000)
+        page.get_by_alt_text("4 pictures of the class circle.").wait_for(timeout=20_000)
+        page.get_by_text("Train on it").click()
+        page.get_by_text("28 training images, 2 classes, 28x28 grey").wait_for(timeout=30_000)
+        page.get_by_role("button", name="Start training").click()
+        page.get_by_text("All 200 epochs done.").wait_for(timeout=120_000)
+        phone = open_page(address, PHONE)
+        phone.get_by_role("button", name="Show pictures").click()
+        phone.get_by_alt_text("4 pictures of the class square.").wait_for(timeout=20_000)
+        main = "document.querySelector('[data-testid=stMain]')"
+        wait_for(lambda: phone.evaluate(f"{main}.scrollWidth <= {main}.clientWidth + 2"), 10, "the phone's width")

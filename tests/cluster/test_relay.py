@@ -1,0 +1,131 @@
+"""The queue, the relay process and a cluster that is none: words obeyed, nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from core import relay
+from core.config import TrainConfig
+from core.jobs import PROJECT, JobManager
+from core.runs import RunStore
+from core.worker import work
+from tests.waiting import learning, state_of, wait_for
+
+LONG = TrainConfig(model="mlp", dataset="mnist-mini", epochs=2000, width=32, threads=1, schedule="constant")
+
+
+@pytest.fixture
+def manager(store, with_fake_ray):
+    with JobManager(store) as manager:
+        yield manager
+
+
+def test_several_runs_learn_at_once_and_obey(manager, small):
+    first, second = (learning(manager, manager.submit(LONG)) for _ in range(2))
+    assert manager.trouble == ""
+    wait_for(lambda: first.metrics().epochs)
+    manager.pause(first.id)
+    wait_for(lambda: first.status().state == "paused")
+    told = first.metrics().steps["step"][-1]
+    manager.resume(first.id)
+    wait_for(lambda: first.metrics().steps["step"][-1] > told)
+    manager.stop(first.id)
+    manager.discard(second.id)
+    wait_for(lambda: first.status().state == "stopped")
+    wait_for(lambda: not second.path.exists())
+    assert first.test()["images"] == 2000
+    assert first.status().node
+    third = manager.submit(small)
+    wait_for(lambda: state_of(manager, third) == "finished")
+    assert manager.warm_up() is None
+    assert manager._spare is None  # no process of this machine waits for runs of a cluster
+
+
+@pytest.mark.faults
+def test_a_relay_that_dies_is_started_anew_and_its_runs_go_on_to_the_same_bits(manager, monkeypatch):
+    monkeypatch.setattr(relay, "SECONDS_BETWEEN_STARTS", 0.0)
+    sizes = {"train_size": 1000, "batch_size": 50, "width": 16}
+    config = TrainConfig(model="mlp", dataset="mnist-mini", epochs=30, threads=1, **sizes)
+    run = learning(manager, manager.submit(config))
+    manager.pause(run.id)
+    wait_for(lambda: run.status().state == "paused")
+    manager.resume(run.id)
+    told = run.metrics().steps["step"][-1]
+    wait_for(lambda: run.metrics().steps["step"][-1] > told)
+    manager._relay._process.send_signal(signal.SIGKILL)
+    wait_for(lambda: run.status().lost == 1 or run.status().state == "finished")
+    assert run.status().lost == 1
+    wait_for(lambda: run.status().state == "finished", 180)
+    whole = manager.store.create(config, state="paused")
+    assert work(whole) == "finished"
+    ours, theirs = run.load_weights(), whole.load_weights()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert run.metrics().epochs["val_loss"] == whole.metrics().epochs["val_loss"]
+
+
+def test_a_closed_manager_leaves_its_runs_interrupted_with_their_states(store, with_fake_ray):
+    with JobManager(store) as manager:
+        run = learning(manager, manager.submit(LONG))
+    assert run.status().state == "interrupted"
+    assert run.load_state()[0].step >= run.metrics().steps["step"][-1]
+
+
+@pytest.mark.faults
+def test_a_killed_server_leaves_no_phantom(store, environment, with_fake_ray):
+    script = (
+        "import sys, time; from core.jobs import JobManager; from core.runs import RunStore\n"
+        "from core.config import TrainConfig; import json\n"
+        "print(JobManager(RunStore()).submit(TrainConfig.from_json(sys.argv[1])), flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script, json.dumps(LONG.as_dict())]
+    environment = {**os.environ, "CNNLAB_RUNS": environment["CNNLAB_RUNS"]}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT, env=environment) as server:
+        run = RunStore(environment["CNNLAB_RUNS"]).get(server.stdout.readline().strip())
+        wait_for(lambda: run.metrics().steps)
+        server.kill()
+    wait_for(lambda: run.status().state == "interrupted")
+    assert run.load_state()[0].step >= run.metrics().steps["step"][-1]
+
+
+def test_while_the_cluster_cannot_be_reached_runs_wait_and_a_sentence_says_why(store, small, monkeypatch, tmp_path):
+    monkeypatch.setattr(relay, "SECONDS_BETWEEN_STARTS", 0.0)
+    broken = tmp_path / "ray.py"
+    broken.write_text("def remote(kind): pass\ndef init(**_): raise ConnectionError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("CNNLAB_RAY", "10.0.0.1:6379")
+    with JobManager(store) as manager:
+        run_id = manager.submit(small)
+        wait_for(lambda: "(10.0.0.1:6379) can't be reached: it does not answer. Queued runs wait" in manager.trouble)
+        assert state_of(manager, run_id) == "queued"
+        broken.write_text((PROJECT / "tests/cluster/fake/ray.py").read_text())
+        wait_for(lambda: state_of(manager, run_id) == "finished")
+        assert manager.trouble == ""
+
+
+def test_without_ray_runs_wait_and_a_sentence_says_what_to_install(store, small, monkeypatch, tmp_path):
+    (tmp_path / "ray.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("CNNLAB_RAY", "auto")
+    with JobManager(store) as manager:
+        run_id = manager.submit(small)
+        wait_for(lambda: "Ray is not installed here. Install it" in manager.trouble)
+        assert state_of(manager, run_id) == "queued"
+
+
+def test_only_so_many_runs_wait_at_the_cluster(store, with_fake_ray):
+    found = relay.Relay(store.root / "log")
+    assert found.room(0) == 0
+    found._connected = True
+    assert [found.room(waiting) for waiting in (0, 3, relay.AHEAD, relay.AHEAD + 2)] == [
+        relay.AHEAD,
+        relay.AHEAD - 3,
+        0,
+        0,
+    ]

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import access, state
 
 ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"  # an icon by name would come from the network
 
 st.session_state[state.THROUGH_APP] = True
-st.set_page_config(page_title="CNN Lab", page_icon=ICON, layout="wide")
-st.navigation(
+page = st.navigation(
     [
         st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
         st.Page("pages/train.py", title="Train", icon=":material/model_training:", url_path="train"),
@@ -19,4 +18,7 @@ st.navigation(
         st.Page("pages/gradcam.py", title="Grad-CAM", icon=":material/center_focus_strong:", url_path="gradcam"),
     ],
     position="top",
-).run()
+)
+st.set_page_config(page_title=f"{page.title} · CNN Lab", page_icon=ICON, layout="wide")
+access.prepare()
+page.run()

@@ -81,7 +81,8 @@ def _report(picked: list[Row]) -> str:
     """The picked rows as one HTML file."""
     drawn = [band for row in picked if (band := _band(row))]
     view = charts.View("epoch", False, 0.0)
-    figures = {title: bands.figure(kind, drawn, view) for kind, title in CHART_KINDS.items()} if drawn else {}
+    kinds = CHART_KINDS if drawn else {}
+    figures = {title: (bands.figure(kind, drawn, view), bands.in_words(kind, drawn)) for kind, title in kinds.items()}
     runs = [state.store().get(run_id) for row in picked for run_id in row.counted]
     facts = {f"{run.name} ({run.id})": _facts(run) for run in runs}
     return report.html(table.as_text(picked), _verdicts(picked), figures, facts)

@@ -19,8 +19,9 @@ import numpy as np
 from core.metrics import Columns, Metrics
 from pages.ui.series import Numbers, column, smooth, thin
 
-# Okabe and Ito's palette, safe for colour-blind readers, without its yellow, which is too faint on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#A05A2C")
+# The first four are Okabe and Ito's, whose others are too faint on white. Each has a contrast of 3 or more on the page
+# in both themes; any two are at least 11.9 (CIEDE2000) apart, with full sight and without any one kind of cone.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8686EA", "#BD0F89", "#736A45", "#8C5465")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "hexagon")
 DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot", "2px,6px", "12px,3px", "9px,3px,3px,3px")
 MOST_POINTS = 1500  # a trace

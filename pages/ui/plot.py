@@ -20,17 +20,25 @@ LIBRARY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 DRAW = """
 const REST = 5000            // milliseconds between two drawings of a chart that is out of sight
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 }
+// Without marking points, which does nothing here, and without "Share chart", which sends it to somebody's server.
+const CONFIG = {
+  displaylogo: false, responsive: false, plotlyServerURL: "",
+  modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
+}
 const charts = new WeakMap() // the box of a chart -> what is known about it
 
 function colour(name, box) { return getComputedStyle(box).getPropertyValue(name).trim() }
 
 function inTheme(layout, box) {
-  const text = colour("--st-text-color", box), line = colour("--st-border-color", box)
+  const text = colour("--st-text-color", box), line = colour("--st-dataframe-border-color", box)
   const themed = { ...layout, font: { family: colour("--st-font", box), size: 13, color: text } }
   const under = colour("--st-secondary-background-color", box)
   themed.hoverlabel = { bgcolor: under, bordercolor: line, font: { color: text } }
   const page = colour("--st-background-color", box)
-  themed.annotations = (layout.annotations || []).map(note => ({ bgcolor: page, opacity: 0.85, ...note }))
+  themed.modebar = { bgcolor: page, color: text, activecolor: text }
+  themed.annotations = (layout.annotations || []).map(note => (
+    { bgcolor: page, arrowcolor: text, opacity: 0.85, ...note }))
   for (const axis of Object.keys(layout).filter(key => /^[xy]axis\\d*$/.test(key)))
     themed[axis] = { gridcolor: line, linecolor: line, zerolinecolor: line, ...layout[axis] }
   return themed
@@ -49,7 +57,26 @@ async function draw(box, chart) {
   if (!box.isConnected) return
   const { data, layout } = JSON.parse(chart.text).figure
   chart.drawn = Date.now()
-  await Plotly.react(box, data, inTheme(layout, box), { displaylogo: false, responsive: false })
+  await Plotly.react(box, data, inTheme(layout, box), CONFIG)
+  const buttons = buttonsOf(box)
+  if (!buttons.some(button => button.tabIndex < 0)) stopAt(buttons, 0) // else they are as they were
+}
+
+// The buttons of a chart are many: they are one stop of the Tab key, and arrow keys go along them.
+
+const buttonsOf = box => [...box.querySelectorAll(".modebar-btn")]
+
+function stopAt(buttons, at) {
+  for (const [place, button] of buttons.entries()) button.tabIndex = place === at ? 0 : -1
+}
+
+function goAlong(box, event) {
+  const buttons = buttonsOf(box), at = buttons.indexOf(event.target)
+  if (at < 0 || !STEPS[event.key]) return
+  event.preventDefault() // nothing scrolls
+  const next = (at + STEPS[event.key] + buttons.length) % buttons.length
+  stopAt(buttons, next)
+  buttons[next].focus()
 }
 
 function drawSoon(box, chart) {
@@ -65,6 +92,7 @@ function watch(box) {
     chart.inSight = entry.isIntersecting
     if (chart.timer) drawSoon(box, chart)
   })
+  box.onkeydown = event => goAlong(box, event)
   size.observe(box)
   sight.observe(box)
   chart.forget = () => { size.disconnect(); sight.disconnect(); clearTimeout(chart.timer) }

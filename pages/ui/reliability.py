@@ -47,7 +47,7 @@ def figure(found: dict[str, Calibration]) -> Figure:
     return {
         "data": [diagonal, *lines],
         "layout": {
-            **{"height": HEIGHT, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}, "uirevision": "reliability"},
+            **{"height": HEIGHT, "margin": {"l": 8, "r": 24, "t": 16, "b": 8}, "uirevision": "reliability"},
             "xaxis": {**axis, "title": {"text": "confidence of the answer"}},
             "yaxis": {**axis, "title": {"text": "share that is right"}},
             "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},

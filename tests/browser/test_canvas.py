@@ -13,6 +13,7 @@ from pages.ui.canvas import CLASS_COLOURS
 from tests.browser.app import LAPTOP, PHONE, chromium, server, wait_for
 from tests.browser.canvas import WATCH, Canvas
 from tests.browser.conftest import ARTEFACTS
+from tests.browser.contrast import contrast
 
 pytestmark = [
     pytest.mark.browser,
@@ -380,13 +381,3 @@ def test_words_and_buttons_can_be_read(open_board, scheme, viewport):
     for button in (pressed, board.page.get_by_role("button", name="Clear", exact=True)):
         assert contrast(button.evaluate("b => [getComputedStyle(b).color, getComputedStyle(b).backgroundColor]")) > 4.5
         assert button.bounding_box()["height"] >= 40
-
-
-def contrast(colours):
-    def luminance(colour):
-        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    dark, light = sorted(map(luminance, colours))
-    return (light + 0.05) / (dark + 0.05)

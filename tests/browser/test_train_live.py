@@ -81,7 +81,7 @@ def test_a_deep_link_is_the_first_thing_that_a_fresh_server_is_asked_for(open_pa
     with server(tmp_path / "runs") as address:
         page = open_page(f"{address}/train", LAPTOP)
         page.get_by_role("button", name="Start training", exact=True).wait_for(timeout=20_000)
-        wait_for(lambda: page.title() == "CNN Lab", 10, "app.py ran around the page, not the page alone")
+        wait_for(lambda: page.title() == "Train · CNN Lab", 10, "app.py ran around the page, not the page alone")
         assert page.get_by_role("link", name="app", exact=True).count() == 0
 
 

@@ -33,7 +33,10 @@ Rivals = tuple[tuple[Run, ...], tuple[Run, ...]]
 
 @dataclass(frozen=True)
 class Contest:
-    """Two networks that learned from one data set by one recipe, all seeds of each. difference: second minus first."""
+    """Two networks that learned from one data set by one recipe. difference: second minus first.
+
+    Over all seeds of each; where one of them has a single seed, over that one of both.
+    """
 
     first: Row
     second: Row
@@ -76,6 +79,7 @@ def rivals(runs: Iterable[Run], first: str, second: str, datasets: Sequence[str]
 
 def contest(pair: Rivals) -> Contest:
     """What came out. Raises: RunError when answers can't be read, or are to other images."""
+    pair = _fair(pair)
     first, second = (_row(runs) for runs in pair)
     given, other = ([answers_of(run) for run in runs if run.id in row.counted]
                     for runs, row in zip(pair, (first, second), strict=True))  # fmt: skip
@@ -85,6 +89,19 @@ def contest(pair: Rivals) -> Contest:
             "compared. Evaluate them again on this machine."
         )
     return Contest(first, second, difference([a.right for a in other], [a.right for a in given]))
+
+
+def _fair(pair: Rivals) -> Rivals:
+    """The same, but one run of each, of the same seed if they have one in common, where either has a single seed.
+
+    Else the accuracies would be means of some runs, and their difference that of others.
+    """
+    seeds = [{run.config.seed: run for run in reversed(runs)} for runs in pair]
+    if min(map(len, seeds)) > 1:
+        return pair
+    common = sorted(seeds[0].keys() & seeds[1].keys())
+    one, other = (found[common[0]] if common else found[min(found)] for found in seeds)
+    return (one,), (other,)
 
 
 def standings(runs: Iterable[Run]) -> dict[tuple[str, str], float]:

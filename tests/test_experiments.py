@@ -91,6 +91,16 @@ def test_one_training_of_each_is_held_against_the_images(shipped, store):
     assert (found.first.report, found.second.report) == (0.7537, 0.8221)
 
 
+def test_a_network_with_more_seeds_is_held_against_the_only_one_of_the_other_by_that_seed(shipped, store):
+    for seed, right in enumerate((900, 940)):
+        answered(shipped, "resnet", "cifar10", right, seed=seed)
+    answered(shipped, "convnet", "cifar10", 880, seed=1)
+    found = contest(rivals(store.list(), "convnet", "resnet", PHOTOS))
+    assert (found.first.seeds, found.second.seeds) == ((1,), (1,))
+    assert found.second.test_accuracy == 0.94
+    assert found.difference.value == pytest.approx(0.06)
+
+
 def test_answers_to_other_images_are_not_compared(shipped, store):
     answered(shipped, "mlp", "mnist", 900)
     answered(shipped, "cnn", "mnist", 900, digest="another")

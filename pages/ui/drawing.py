@@ -1,4 +1,4 @@
-"""A network as a picture, a sentence and a table, from its blueprint. No streamlit and no torch here.
+"""A network as a picture, a sentence and rows of a table, from its blueprint. No streamlit and no torch here.
 
 Owns: what a drawn network looks like. One step below the other, so that a phone shows it at full size; a bar is as
 wide as its maps have pixels a side and as thick as they are many. Two networks that differ in their skip connections
@@ -245,13 +245,13 @@ def _spans(plan: Blueprint) -> str:
     return f"{' or '.join(map(str, sorted(counts)))} layer{'' if counts == {1} else 's'}"
 
 
-def table(plan: Blueprint) -> str:
-    """Every layer in numbers, as a Markdown table."""
-    lines = ["| layer | what | output | then | parameters | multiply-adds |", "|---|---|---|---|---:|---:|"]
+def rows(plan: Blueprint) -> list[dict[str, str | int]]:
+    """Every layer in numbers, as the rows of a table."""
+    found: list[dict[str, str | int]] = []
     for place, step in enumerate(plan.steps):
-        by = next((link.by for link in plan.links if link.source == place), ())
-        name = f"`{step.name}`" if step.name else ""
-        numbers = f"{step.parameters:,} | {step.multiply_adds:,}" if step.name else " | "
-        lines.append(f"| {name} | {what(step)} | {size(step.shape)} | {', '.join(by)} | {numbers} |")
-    lines.append(f"| **in all** | | | | **{plan.parameters:,}** | **{plan.multiply_adds:,}** |")
-    return "\n".join(lines)
+        if step.name:
+            by = next((link.by for link in plan.links if link.source == place), ())
+            numbers = {"parameters": step.parameters, "multiply-adds": step.multiply_adds}
+            words = {"what": what(step), "gives": size(step.shape), "then": ", ".join(by)}
+            found.append({"layer": step.name, **numbers, **words})
+    return found

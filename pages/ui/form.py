@@ -67,7 +67,8 @@ def show() -> list[TrainConfig] | None:
     st.caption(recipes.SUMMARIES[recipe])
     left, right = st.columns([1, 2])
     seeds_help = "Makes the random choices repeatable. 0-2 or 0,1,2 makes three runs."
-    seeds = left.text_input("Seeds", "0", key=SEEDS, persist_state="session", help=seeds_help)
+    st.session_state.setdefault(SEEDS, "0")  # not as a default, since a link or a fork may have filled it in
+    seeds = left.text_input("Seeds", key=SEEDS, persist_state="session", help=seeds_help)
     right.text_input("Name", key=NAME, max_chars=100, placeholder="optional", help="Only for you; shown in lists.")
     try:
         plain = TrainConfig(model=model, dataset=dataset, recipe=recipe)

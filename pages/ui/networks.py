@@ -25,6 +25,7 @@ IMAGES = {"cifar10": "32x32 photographs", "mnist": "28x28 digits"}
 FIELDS = "mnist-scenes"  # what a network for every pixel sees
 NONE = "none"
 BESIDE = {"resnet": "convnet", "convnet": "resnet"}  # what stands beside a network until another is picked
+COUNT = st.column_config.NumberColumn(format="localized")
 PICK, SECOND, SEEN = "network-drawn", "network-beside", "network-images"
 
 
@@ -122,4 +123,5 @@ def _draw(name: str, images: str, found: Blueprint) -> None:
         "as a map has pixels a side, and as thick as there are many maps. Batch norm and ReLU are not drawn."
     )
     with st.expander("All layers in numbers", icon=":material/table_rows:"):
-        st.markdown(drawing.table(found))
+        st.dataframe(drawing.rows(found), hide_index=True, alt=f"Every layer of {title} in numbers.",
+                     column_config=dict.fromkeys(("parameters", "multiply-adds"), COUNT))  # fmt: skip

@@ -130,12 +130,12 @@ def _way_out(info: data.DatasetInfo) -> None:
     """Removing a set, in two presses."""
     runs = state.store().runs_on(info.name)
     states = [run.status().state for run in runs]
-    is_used = any(state in LIVE for state in states)
+    is_used = any(each in LIVE for each in states)
     with st.popover("Remove", icon=":material/delete:"):
         st.markdown(f"The pictures of {words.bold(info.title)} will be gone from this machine for good.")
         if runs:
             st.markdown(f"What {words.plural(len(runs), 'run')} learned from them stays.")
-        if paused := sum(state in RESUMABLE for state in states):
+        if paused := sum(each in RESUMABLE for each in states):
             st.markdown(f"Without them {words.plural(paused, 'run')} can't go on.")
         if st.button("Remove for good", key=f"remove-{info.name}", type="primary", disabled=is_used,
                      help="A run learns from them just now, or waits to." if is_used else None):  # fmt: skip

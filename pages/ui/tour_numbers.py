@@ -150,6 +150,6 @@ def how(found: Sequence[Contest]) -> str:
         said.append("With seeds: each network was trained that often, with other random numbers, and the interval "
                     "tells what training both again would give.")  # fmt: skip
     if any(each.difference.over == "images" for each in found):
-        said.append("On these test images: one of the two was trained once, so the interval tells what other images "
-                    "would give, and nothing of what another training would.")  # fmt: skip
+        said.append("On these test images: one training of each, since one of the two has no second; the interval "
+                    "tells what other images would give, and nothing of what another training would.")  # fmt: skip
     return " ".join(said)

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from core.runs import RunStore
-from pages.ui.charts import PALETTE
+from pages.ui import bands, charts, report
 from tests.browser.app import PHONE, chromium, points, server, wait_for
 from tests.browser.canvas import Canvas
 from tests.browser.contrast import contrast
@@ -114,7 +114,7 @@ def assert_all_is_seen_and_said(page):
         assert chart["role"] == "figure"
         assert len(chart["says"].split()) > 5
         assert min(contrast((colour, chart["page"])) for colour in chart["words"]) >= 4.5
-        assert min(contrast((colour, chart["page"])) for colour in PALETTE) >= 3
+        assert min(contrast((colour, chart["page"])) for colour in charts.PALETTE) >= 3
 
 
 @pytest.mark.parametrize("path", EMPTY, ids=["home", "train", "compare", "segment"])
@@ -150,6 +150,18 @@ def test_axe_finds_nothing_on_the_page_of_maps_when_no_network_is_picked(page, a
     for size, scheme in ((LAPTOP, "dark"), (PHONE, "light")):
         see(page, size, scheme)
         assert_all_is_seen_and_said(page)
+
+
+def test_axe_finds_nothing_in_an_exported_report(page, store):
+    make_store(store, 1, epochs=5)
+    run = store.list()[0]
+    drawn = [bands.Band(run.name, (charts.Curve(run.id, run.name, run.metrics()),))]
+    figures = {"Loss": (bands.figure("loss", drawn, charts.View()), bands.in_words("loss", drawn))}
+    facts = {run.name: {"config": run.config.as_dict()}}
+    page.set_content(report.html([["run", "loss"], [run.name, "0.5"]], ["They differ."], figures, facts))
+    page.locator(".js-plotly-plot").wait_for(timeout=20_000)
+    assert findings(page) == []
+    assert "after 5 epochs" in page.get_by_role("figure").get_attribute("aria-label")
 
 
 def open_for_keys(page, address):

@@ -127,6 +127,6 @@ def test_ctrl_c_leaves_with_states_stored_and_the_queue_kept(store, environment)
         told, _ = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "What is under way stores its state; the same command goes on from there" in told
-    second, first = own(store)
+    first, second = sorted(own(store), key=lambda run: run.config.seed)
     assert (first.status().state, second.status().state) == ("interrupted", "queued")
     assert first.load_state()

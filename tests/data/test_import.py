@@ -330,6 +330,16 @@ def test_a_file_that_is_no_picture_is_named_with_how_many_more(tmp_path, place, 
     assert left_in(place) == []
 
 
+def test_too_many_pictures_are_refused_before_one_is_read(tmp_path, monkeypatch):
+    from core.data.own import tree
+
+    monkeypatch.setattr(tree, "MOST_PICTURES", 19)
+    monkeypatch.setattr(bringing, "read_picture", lambda data: pytest.fail("one was read"))
+    assert "There are 20 pictures, at most 19 are taken" in refusal(tmp_path, own.files())
+    with pytest.raises(DataError, match="There are 20 pictures, at most 19"):
+        bring(own.npz(**own.arrays()), "x")
+
+
 def test_too_many_pixels_are_refused(tmp_path, place, monkeypatch):
     from core.data.own import squares
 

@@ -95,14 +95,14 @@ def test_no_label_runs_into_the_numbers_beside_it(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_words_and_table_say_the_totals(name):
+def test_picture_words_and_table_agree_on_the_totals(name):
     found = plan(name)
-    said, table = drawing.in_words("It", found), drawing.table(found)
-    for total in (found.parameters, found.multiply_adds):
-        assert f"{total:,} " in said
-        assert f"**{total:,}**" in table
+    said, rows = drawing.in_words("It", found), drawing.rows(found)
+    for column, total in (("parameters", found.parameters), ("multiply-adds", found.multiply_adds)):
+        assert f"{total:,} {column}" in said
+        assert sum(row[column] for row in rows) == total
         assert drawing.short(total) in [text for text, _, _ in texts(drawn(name))]
-    assert len(table.splitlines()) == len(found.steps) + 3
+    assert [row["layer"] for row in rows] == [step.name for step in found.steps if step.name]
 
 
 def test_words_say_how_many_skip_connections_there_are():

@@ -51,6 +51,8 @@ def test_a_picked_network_is_drawn_beside_its_other_half_and_the_address_says_so
     assert "7 skip connections" in resnet
     assert convnet.startswith("ConvNet, drawn")
     assert "no skip connection" in convnet
+    tables = [frame.value for frame in app.dataframe]
+    assert [table["parameters"].sum() for table in tables] == [2_158_530] * 2
     assert app.query_params == {"network": "resnet", "beside": "convnet", "images": "cifar10"}
 
 

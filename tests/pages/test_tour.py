@@ -101,7 +101,7 @@ def test_skip_connections_are_judged_by_a_test_and_one_training_is_called_one(op
     app = guess(open_page("home", experiment="2"), "same")
     assert_verdict(app, 2, "same", right)
     assert ("not distinguishable" in text_of(app)) == (right == "same")
-    assert "one of the two was trained once" in text_of(app)
+    assert "one training of each" in text_of(app)
     assert "75.37% without and 82.21% with skip connections" in text_of(app)
     assert ("a gap larger than here" in text_of(app)) == (right == "same")
     (query,) = [query for label, query in links(app).items() if "their curves" in label]

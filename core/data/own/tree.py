@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from core.data.own.limits import CLASSES, LEAST_A_CLASS, LEAST_WITH_TEST, LONGEST_CLASS, MOST_DEPTH
+from core.data.own.limits import CLASSES, LEAST_A_CLASS, LEAST_WITH_TEST, LONGEST_CLASS, MOST_DEPTH, MOST_PICTURES
 from core.errors import DataError, shown
 from core.names import clean_name
 
@@ -105,10 +105,12 @@ def _parts(files: Sequence[File], layout: _Layout, classes: dict[str, int]) -> t
 
 
 def check_counts(names: Sequence[str], train: Sequence[int], test: Sequence[int], has_test: bool) -> None:
-    """Whether every class has pictures enough, by the labels of all of them.
+    """Whether every class has pictures enough, and all are not too many, by the labels of all of them.
 
     Raises: DataError naming the first class that has not.
     """
+    if (total := len(train) + len(test)) > MOST_PICTURES:
+        raise DataError(f"There are {total:,} pictures, at most {MOST_PICTURES:,} are taken. Leave some out.")
     for part, labels, least in _wanted(train, test, has_test):
         for label, name in enumerate(names):
             if (count := labels.count(label)) < least:

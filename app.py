@@ -9,6 +9,7 @@ from pages.ui import access, state
 ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"  # an icon by name would come from the network
 
 st.session_state[state.THROUGH_APP] = True
+st.set_page_config(page_icon=ICON, layout="wide")  # first, else the browser fetches the page's own icon by its name
 page = st.navigation(
     [
         st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
@@ -19,6 +20,6 @@ page = st.navigation(
     ],
     position="top",
 )
-st.set_page_config(page_title=f"{page.title} · CNN Lab", page_icon=ICON, layout="wide")
+st.set_page_config(page_title=f"{page.title} · CNN Lab")
 access.prepare()
 page.run()

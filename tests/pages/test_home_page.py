@@ -149,4 +149,7 @@ def test_a_long_check_shows_how_far_it_is(open_page, trained, monkeypatch):
 
 def test_the_app_names_nothing_that_a_browser_would_fetch_from_elsewhere():
     assert ".svg" in (APP.read_text())
-    assert ":material/" not in APP.read_text().split("st.navigation")[0]  # as page icon it comes from a font server
+    before, _, after = APP.read_text().partition("st.navigation(")
+    assert ":material/" not in before  # as page icon it comes from a font server
+    assert "page_icon=ICON" in before  # after the navigation it would be too late: the page's icon is fetched by then
+    assert "page_icon" not in after

@@ -2,7 +2,7 @@
 
 Owns: when a run begins, the words of steering, what becomes of a run whose process is gone. Keeps nothing that it
 could not rebuild from the store: any other manager of the same store may queue and steer, and takes over the
-scheduling when this one is gone. Leaves training to `core.worker`.
+scheduling when this one is gone. Leaves training to `core.worker`, runs on a cluster to `core.relay`.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from core.runs import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
-AHEAD = 16  # runs that may wait at the cluster for a machine with room; the others wait in the queue
 MOST_LOSSES = 3  # in a row, without a new checkpoint
 SECONDS_BETWEEN_STARTS = 10.0
 MOST_LOG_BYTES = 1_000_000
@@ -48,7 +48,7 @@ class Relay:
         self.trouble = ""  # what keeps runs from the cluster, for a person
         self._log = log
         self._process: subprocess.Popen[str] | None = None
-        self._connected = False
+        self._room = 0  # how many of its runs may wait for a machine; 0 until it is connected
         self._runs: dict[str, Relayed] = {}
         self._next_start = 0.0
         self._lock = threading.Lock()
@@ -73,7 +73,7 @@ class Relay:
 
     def room(self, waiting: int) -> int:
         """How many more runs it takes now. waiting: how many it has for which there is no machine yet."""
-        return max(0, AHEAD - waiting) if self._connected else 0
+        return max(0, self._room - waiting)
 
     def hand_over(self, run: Run) -> Relayed:
         """Let it work on a run. Raises: BrokenPipeError when it has gone."""
@@ -103,17 +103,16 @@ class Relay:
         with self._lock:
             self._gone()
 
-    def _hear(self, words: dict[str, str]) -> None:
-        if "trouble" in words:
-            self.trouble = words["trouble"]
-            self._connected = self._connected or not self.trouble
+    def _hear(self, words: dict[str, Any]) -> None:
+        self.trouble = words.get("trouble", self.trouble)
+        self._room = words.get("room", self._room)
         if relayed := self._runs.pop(words.get("over", ""), None):
             relayed.returncode = 0
 
     def _gone(self) -> None:
-        if self._connected and not self.trouble:
+        if self._room and not self.trouble:
             self.trouble = f"{BROKE_OFF} Runs go on from their last checkpoints when it is back."
-        self._process, self._connected = None, False
+        self._process, self._room = None, 0
         for relayed in self._runs.values():
             relayed.returncode = LOST
         self._runs.clear()
@@ -132,7 +131,7 @@ def after_loss(run: Run, cause: str) -> tuple[str, str]:
     return "failed", f"{cause} That was the third time in a row, without a new checkpoint. Resume tries again."
 
 
-def _objects(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+def _objects(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
     """The JSON objects in these lines; a last one may be cut off."""
     for line in lines:
         with contextlib.suppress(ValueError):

@@ -107,13 +107,14 @@ def work(
     *,
     control: Control | None = None,
     told: Callable[[training.Event], None] | None = None,
-    fit: Fit = training.fit,
+    fit: Fit | None = None,
     place: Place = HERE,
 ) -> str:
     """Train a run to its end, or until it is told to leave; returns the state that it ended in.
 
     control: who steers it, else the run's own control file. told: called with every event, after it is stored.
-    fit: what learns and tells, called as `core.training.fit` is. place: where it does so.
+    fit: what learns and tells, called as `core.training.fit` is, and that if nothing else is said. place: where it
+    does so.
 
     Raises: filelock.Timeout when another process works on the run; RunError when the disk refuses even to write down
     how it ended: it then is found interrupted.
@@ -123,7 +124,7 @@ def work(
         status = run.status_when_held()
         if status.state not in STARTABLE or control() in LEAVING:  # it stays where it was, in the queue say
             return status.state
-        return _leave(run, _train_and_test(run, control, told, fit, place), place)
+        return _leave(run, _train_and_test(run, control, told, fit or training.fit, place), place)
 
 
 def _train_and_test(

@@ -1,9 +1,12 @@
 """The relay process: takes runs from the queue, each in a thread of its own, until its server leaves.
 
-python -m core.cluster    reads the paths of runs' folders, one a line, on its standard input; the end of that input
-                          means that the server has gone: let every run store its state, and leave. On its standard
-                          output one JSON object a line: {"trouble": a sentence, "" when there is none},
-                          {"over": id of a run that it works on no more}
+Owns: connecting, those threads, and what is said to the queue. Leaves what such a thread does to `core.worker`.
+
+    python -m core.cluster    reads the paths of runs' folders, one a line, on its standard input; the end of that input
+                              means that the server has gone: let every run store its state, and leave. On its standard
+                              output one JSON object a line: {"trouble": a sentence, "" when there is none},
+                              {"room": how many of its runs may wait for a machine}, told once it is connected,
+                              {"over": id of a run that it works on no more}
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import TextIO
 
 from filelock import Timeout
 
-from core.cluster.connection import NO_ANSWER, Connection, unreachable
+from core.cluster.connection import NO_ANSWER, SECONDS_BETWEEN_LOOKS, Connection, unreachable
 from core.errors import LabError, RunError
 from core.runs import Run
 
@@ -42,7 +45,7 @@ class Relay:
         self._waiting: dict[str, str] = {}  # id of a run that no machine can take -> why, in a sentence
 
     def connect(self) -> None:
-        """Connect to the cluster, and say how that went; ends the process when it can't."""
+        """Connect to the cluster, say how that went, then how much room it has; ends the process when it can't."""
         threading.Thread(target=self._watch, daemon=True).start()
         try:
             self._cluster = Connection(self._address)
@@ -53,6 +56,10 @@ class Relay:
             os._exit(1)
         self._connected.set()
         self._say(trouble="")
+        told = 0
+        while not self._leaving.wait(SECONDS_BETWEEN_LOOKS if told else 0):
+            if (room := self._cluster.room()) != told:
+                self._say(room=(told := room))
 
     def take(self, path: Path) -> None:
         """Work on a run, in a thread."""
@@ -102,7 +109,7 @@ class Relay:
         if not self._answered.wait(SECONDS_TO_CONNECT):
             os._exit(1)
 
-    def _say(self, **words: str) -> None:
+    def _say(self, **words: str | int) -> None:
         with self._lock, contextlib.suppress(OSError):  # nobody listens any more
             print(json.dumps(words), file=self._answers, flush=True)
 

@@ -20,9 +20,8 @@ from core.cluster.trainer import Sent, Trainer
 from core.config import TrainConfig
 from core.errors import RunError
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
-
 CORE = Path(__file__).resolve().parents[1]
+MOST_AT_ONCE = 16  # runs that ask for a machine
 CPUS = 2  # of a run whose config leaves the number of threads open
 WITH_A_GPU = ("auto", "cuda")  # devices of a config that take a GPU where the cluster has any
 SECONDS_BETWEEN_LOOKS = 1.0  # at what machines there are
@@ -42,6 +41,7 @@ class Connection:
 
         Raises: RunError when Ray is not installed, or the cluster does not take us.
         """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
         try:
             import ray
         except ImportError:
@@ -90,6 +90,14 @@ class Connection:
             self._machines = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         return self._machines
 
+    def room(self) -> int:
+        """How many runs may ask for a machine at once: as many as may find one, and one that waits, so that none of
+        those in the queue overtakes another.
+        """
+        free = self.ray.available_resources()
+        kind = "GPU" if any(there.get("GPU") for there in self.machines()) else "CPU"
+        return max(1, min(MOST_AT_ONCE, int(free.get(kind, 0))))
+
     def too_large(self, needs: Needs) -> str:
         """Why no machine will ever have room, as the end of a sentence; empty when one may."""
         if any(all(there.get(kind, 0) >= number for kind, number in needs.items()) for there in self.machines()):
@@ -125,6 +133,6 @@ def unreachable(address: str, why: str) -> str:
     """The sentence for a cluster that is not there, or does not take us."""
     return (
         f"The cluster that CNNLAB_RAY names ({address}) can't be reached: {why.rstrip('.')}. Queued runs wait for it. "
-        "Start it with `ray start`, or start CNN Lab without CNNLAB_RAY to train on this machine. What Ray said is in "
+        "Start it (ray start), or start CNN Lab without CNNLAB_RAY to train on this machine. What Ray said is in "
         ".cluster.log in the folder of runs."
     )

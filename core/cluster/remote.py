@@ -82,7 +82,7 @@ class OnCluster(Place):
             raise self._failed
         with self._understood():
             sent, content = self._cluster.parcel(config.dataset) or (None, None)
-            if sent and self._ray.get(self._trainer.has.remote(sent)):
+            if sent and self._ray.get(self._wait(self._trainer.has.remote(sent))):
                 content = None
             asked = self._trainer.get_ready.remote(config.as_dict(), self._threads, sent, content)
             facts: dict[str, Any] = self._ray.get(self._wait(asked))

@@ -23,6 +23,8 @@ from core.jobs import PROJECT
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # the latter: only 127.0.0.1
 MACHINE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}
 
+TRIES = 3  # Ray gives a machine 30 s to start, which is little on a busy one
+
 
 class Nodes:
     """The cluster from outside: not there yet, then started, then a machine less."""
@@ -40,12 +42,17 @@ class Nodes:
 
     def start(self) -> None:
         """Returns when it is there."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.nodes", self.address.partition(":")[2]],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT,
-            env={**os.environ, **self.environment}, start_new_session=True,
-        )  # fmt: skip
-        assert self._said() == "ready"
+        command = [sys.executable, "-m", "tests.cluster.nodes", self.address.partition(":")[2]]
+        environment = {**os.environ, **self.environment}
+        for _ in range(TRIES):
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT, env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+            if self._said() == "ready":
+                return
+            self.close()
+        raise AssertionError(f"Ray did not start in {TRIES} tries")
 
     def kill_one(self) -> None:
         """Take the second machine away; returns when it has gone."""
@@ -60,6 +67,7 @@ class Nodes:
         if self._process:
             with self._process as process:
                 process.communicate()
+            self._process = None
 
     def _said(self) -> str:
         assert self._process

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,15 +16,19 @@ import torch
 
 from core import relay
 from core.config import TrainConfig
+from core.errors import RunError
 from core.jobs import PROJECT, JobManager
 from core.worker import work
 from tests.cluster.nodes import nodes
 from tests.waiting import wait_for
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install -r tests/requirements.txt")
+pytestmark = pytest.mark.skipif(
+    find_spec("ray") is None and not os.environ.get("CI"), reason="needs Ray: pip install -r tests/requirements.txt"
+)
 
 SECONDS = 180.0
-CONFIG = TrainConfig(model="mlp", dataset="mnist-mini", epochs=150, width=16, threads=1, schedule="constant")
+SIZES = {"train_size": 2000, "batch_size": 100, "epochs": 20}  # 5 to 20 s on one processor
+CONFIG = TrainConfig(model="cnn", dataset="mnist-mini", threads=1, **SIZES)
 
 
 @pytest.fixture
@@ -56,18 +62,21 @@ def test_runs_wait_for_the_cluster_learn_at_once_and_outlive_a_machine(store, cl
         assert manager.trouble == ""
         for run in runs:  # so that a state of each has arrived
             manager.pause(run.id)
-            wait_for(lambda run=run: run.status().state == "paused", SECONDS)
-            manager.resume(run.id)
+        wait_for(lambda: all(run.status().state == "paused" for run in runs), SECONDS)
         states = [run.load_state()[0].step for run in runs]
-        wait_for(lambda: all(run.metrics().steps["step"][-1] > state for run, state in zip(runs, states, strict=True)))
+        for run in runs:
+            manager.resume(run.id)
+        wait_for(
+            lambda: all(run.metrics().steps["step"][-1] > at for run, at in zip(runs, states, strict=True)), SECONDS
+        )
         cluster.kill_one()
         lost = wait_for(lambda: next((run for run in runs if run.status().lost), None), SECONDS)
         other = next(run for run in runs if run is not lost)
         assert lost.status().lost == 1
         assert lost.load_state()[0].step in states
-        assert other.status().state == "running"
-        manager.stop(other.id)  # there is one machine left, and room on it now
-        wait_for(lambda: other.status().state == "stopped", SECONDS)
+        with contextlib.suppress(RunError):  # on a quick machine it has finished
+            manager.stop(other.id)
+        wait_for(lambda: other.status().state in ("stopped", "finished"), SECONDS)  # there is room on what is left
         wait_for(lambda: lost.status().state == "finished", SECONDS)
     whole = store.create(CONFIG, state="paused")
     assert work(whole) == "finished"

@@ -119,13 +119,11 @@ def test_without_ray_runs_wait_and_a_sentence_says_what_to_install(store, small,
         assert state_of(manager, run_id) == "queued"
 
 
-def test_only_so_many_runs_wait_at_the_cluster(store, with_fake_ray):
+def test_only_so_many_runs_wait_for_a_machine_as_it_says(store):
     found = relay.Relay(store.root / "log")
     assert found.room(0) == 0
-    found._connected = True
-    assert [found.room(waiting) for waiting in (0, 3, relay.AHEAD, relay.AHEAD + 2)] == [
-        relay.AHEAD,
-        relay.AHEAD - 3,
-        0,
-        0,
-    ]
+    found._hear({"room": 3})
+    assert [found.room(waiting) for waiting in (0, 1, 3, 5)] == [3, 2, 0, 0]
+    found._gone()
+    assert found.room(0) == 0
+    assert "broke off" in found.trouble

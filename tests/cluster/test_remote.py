@@ -205,6 +205,21 @@ def test_what_a_run_asks_for(ray, knobs, machines, asked):
     assert ray.cluster.asked[0]["max_restarts"] == 0
 
 
+@pytest.mark.parametrize(
+    ("free", "machines", "room"),
+    [
+        ({"CPU": 5.0}, [{"CPU": 4.0}] * 2, 5),
+        ({"CPU": 0.0}, [{"CPU": 4.0}] * 2, 1),
+        ({}, [], 1),
+        ({"CPU": 500.0}, [{"CPU": 500.0}], 16),
+        ({"CPU": 9.0, "GPU": 2.0}, [{"CPU": 16.0, "GPU": 4.0}], 2),
+    ],
+)
+def test_as_many_runs_ask_at_once_as_may_find_a_machine_and_never_none(ray, free, machines, room):
+    ray.cluster.free, ray.cluster.machines = free, machines
+    assert Connection("auto").room() == room
+
+
 def test_a_run_that_no_machine_can_take_waits_with_a_sentence_and_may_be_paused(store, on_cluster, ray):
     run, told = store.create(TrainConfig(**{**MORE, "threads": 16}), "mine"), []
     ray.cluster.full = True

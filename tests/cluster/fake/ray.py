@@ -33,6 +33,7 @@ def reset() -> None:
     cluster.full = False  # no machine has room
     cluster.dies_after = -1  # so many events of a training its machine goes away
     cluster.machines = [{"CPU": 1.0}, {"CPU": 4.0}]
+    cluster.free = {"CPU": 5.0}
     cluster.asked = []  # the options of each actor
     cluster.killed = 0
 
@@ -111,6 +112,10 @@ def remote(kind: type) -> Class:
 
 def nodes() -> list[dict[str, Any]]:
     return [{"Alive": True, "Resources": resources} for resources in cluster.machines]
+
+
+def available_resources() -> dict[str, float]:
+    return cluster.free
 
 
 def put(value: Any) -> Ref:

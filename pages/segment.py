@@ -21,7 +21,7 @@ def choose() -> Run | None:
     if not known:
         st.info("No network says of every pixel what it is yet. Train one: on the **Train** page, take the data set "
                 "**MNIST mini scenes** and the model **FCN**.")  # fmt: skip
-        st.page_link("pages/train.py", label="Train an FCN", icon=":material/model_training:")
+        st.page_link("train.py", label="Train an FCN", icon=":material/model_training:")
         return None
     linked = st.query_params.get("run", "")
     ids = list(known)
@@ -188,7 +188,7 @@ def _take_along(ink: field.Pixels, seen: field.Seen) -> None:
 
 def why_convolutional(run: Run) -> None:
     """The same ink before the networks for one digit, and the drawing moved over the field."""
-    st.subheader("Why convolutional?", anchor=False)
+    st.header("Why convolutional?", anchor=False)
     st.caption("An MLP or a plain CNN answers once for a whole 28x28 image. The FCN slides the same layers over the "
                "field, so a digit may stand anywhere.")  # fmt: skip
     with st.container(horizontal=True):
@@ -258,5 +258,5 @@ def main() -> None:
         st.fragment(why_convolutional)(run)
 
 
-state.enter_through_app("pages/segment.py", "segment")
+state.arrive("segment")
 main()

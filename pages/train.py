@@ -56,7 +56,7 @@ def notices() -> None:
 def new_run() -> None:
     """The form with its forecast and its button."""
     with st.container(border=True):
-        st.subheader("New run", anchor=False)
+        st.header("New run", anchor=False)
         banner = st.empty()
         configs = form.show()
         if (forked := st.session_state.get(state.FORKED_FROM)) and configs:
@@ -131,9 +131,10 @@ def show_chosen(runs: list[Run]) -> None:
     st.fragment(watch, run_every=every)(chosen.id, said, compared, view, every)
 
 
-state.enter_through_app("pages/train.py", "train")
+state.arrive("train")
 state.manager().warm_up()
 form.fill_from_address()
+st.title("Train", anchor=False)
 notices()
 run_column, form_column = st.columns([2, 1], gap="medium")  # on a phone the run comes first
 with form_column:

@@ -15,7 +15,7 @@ MOST_SHOWN = 20
 
 def offer() -> None:
     """The button, and what the last press in this tab has found."""
-    st.subheader("Files", anchor=False)
+    st.header("Files", anchor=False)
     if st.button(
         "Check all files",
         icon=":material/fact_check:",

@@ -53,7 +53,7 @@ def classes_of(dataset: str) -> tuple[str, ...]:
 
 def show(subjects: Sequence[Subject]) -> None:
     """The section, for subjects that answered the same images of one data set; at least one."""
-    st.subheader("Where they differ", anchor=False)
+    st.header("Where they differ", anchor=False)
     classes = data.describe(subjects[0].row.dataset).classes
     st.caption("Of one run of each row: its first seed.")
     st.markdown("**Accuracy by class**")

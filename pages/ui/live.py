@@ -26,7 +26,7 @@ def header(run: Run, status: Status, metrics: Metrics) -> None:
     """Name and state, and the sentences that belong to them."""
     label, icon, colour, meaning = words.badge(status)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(words.md(run.name), anchor=False, width="content")
+        st.header(words.md(run.name), anchor=False, width="content")
         st.badge(label, icon=icon, color=colour, help=meaning)  # type: ignore[arg-type]
     if status.reason:
         show = st.error if status.state in ("failed", "diverged", "damaged") else st.caption

@@ -31,7 +31,7 @@ PICK, SECOND, SEEN = "network-drawn", "network-beside", "network-images"
 
 def show() -> None:
     """The section: what is drawn, then all of them in a table."""
-    st.subheader("The networks", anchor=False)
+    st.header("The networks", anchor=False)
     name, beside, images = _choose()
     if name is None:
         st.caption("Pick a network to see its layers drawn: what each gives, how much it learns and what it costs.")

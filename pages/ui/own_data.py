@@ -28,7 +28,7 @@ SAMPLES, MOST_CLASSES, SIDE = 5, 20, 56  # pictures of a class, classes shown, p
 
 def show() -> None:
     """The section: what came of the last import, the sets that are here, and how to bring more."""
-    st.subheader("Your own data", anchor=False)
+    st.header("Your own data", anchor=False)
     found = shelf.listed()
     with st.container():  # however much is in it, what comes below stays what it is: open, if it was opened
         _said()
@@ -109,7 +109,7 @@ def _set(info: data.DatasetInfo) -> None:
         is_looked_at = st.session_state.get(state.LOOKED_AT) == info.name
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(
-                "pages/train.py", label="Train on it", query_params={"dataset": info.name},
+                "train.py", label="Train on it", query_params={"dataset": info.name},
                 icon=":material/model_training:",
             )  # fmt: skip
             st.button(

@@ -19,7 +19,7 @@ from pages.ui.differ import Subject
 def show(subjects: Sequence[Subject]) -> None:
     """The section, for subjects that answered the same images; at least one."""
     found = {s.row.label: calibration(s.answers.confidence, s.answers.right) for s in subjects}
-    st.subheader("Do they know what they know?", anchor=False)
+    st.header("Do they know what they know?", anchor=False)
     st.caption(
         "Of the answers that a network is 80 % sure of, 80 % should be right: that is the dotted line. Below it, a "
         "network is surer than it should be; label smoothing makes it less sure than it could be."

@@ -18,7 +18,6 @@ from core.summaries import Summaries
 
 CHOSEN_RUN = "chosen_run"  # id of the run that the Train page shows
 TOKENS = "form_tokens"  # of the form as it was last shown, one for each seed
-THROUGH_APP = "through_app"  # whether app.py has run for this tab
 SENT = "form_sent"  # {config: (token, when)} of what this tab sent
 CHANGED_KNOBS = "changed_knobs"  # {knob: value} that a person set by hand
 FORKED_FROM = "forked_from"  # id of the run whose config the form was filled with
@@ -46,19 +45,6 @@ LINKED = {  # the parameter of a link that wins over what a tab remembers
     **{CHOSEN_RUN: "run", PICKED: "runs", PICTURE: "image"},
     **{EXPERIMENT: "experiment", NETWORKS: "network"},
 }
-
-
-def enter_through_app(script: str, url_path: str) -> None:
-    """First thing on every page but Home: if it runs without app.py, begin again with it.
-
-    Streamlit runs the scripts of a folder named `pages` by themselves until something has called `st.navigation`: so it
-    does for a tab that is open on such a page, or a link to it, when the server has just started.
-    """
-    if not st.session_state.setdefault(THROUGH_APP, False):
-        st.session_state[THROUGH_APP] = True
-        st.navigation([st.Page("pages/home.py", default=True), st.Page(script, url_path=url_path)])
-        st.rerun()
-    arrive(url_path)
 
 
 def arrive(page: str) -> bool:

@@ -90,7 +90,7 @@ EXPERIMENTS = {
 
 def show() -> None:
     """The tour: one experiment at a time."""
-    st.subheader("Guided tour", anchor=False)
+    st.header("Guided tour", anchor=False)
     st.markdown("The four experiments of the lab report that CNN Lab grew from. Guess first, then see what came out.")
     number, runs = _choose(), state.own_and_shipped()
     experiment = EXPERIMENTS[number]

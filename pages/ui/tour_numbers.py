@@ -49,7 +49,7 @@ def _needed(runs: Sequence[Run], first: str, second: str, kinds: Sequence[Sequen
 def to_train(model: str, dataset: str, label: str = "Train") -> None:
     """A link to the Train page with the form filled; its label begins as given."""
     title = f"{label} {models.describe(model).title} on {data.describe(dataset).title}"
-    st.page_link("pages/train.py", label=title, icon=":material/model_training:",
+    st.page_link("train.py", label=title, icon=":material/model_training:",
                  query_params={"model": model, "dataset": dataset, "recipe": "quick"})  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def second_go_on(runs: Sequence[Run]) -> None:
     """The way to both networks on the Compare page, side by side."""
     if pair := rivals(runs, "convnet", "resnet", PHOTOS):
         st.page_link(
-            "pages/compare.py",
+            "compare.py",
             label="Try it yourself: their curves, and where they differ",
             icon=":material/compare_arrows:",
             query_params={"runs": [each[0].id for each in pair]},

@@ -106,7 +106,7 @@ def third_go_on(runs: Sequence[Run]) -> None:
     """The way to drawing oneself."""
     run = experiments.segmenter(runs)
     linked = {"run": run.id} if run and run.has_weights else {}
-    st.page_link("pages/segment.py", label="Try it yourself: draw digits", icon=":material/gesture:",
+    st.page_link("segment.py", label="Try it yourself: draw digits", icon=":material/gesture:",
                  query_params={**linked, "scene": "1"})  # fmt: skip
 
 
@@ -232,7 +232,7 @@ def fourth_go_on(runs: Sequence[Run]) -> None:
     beside = [run for run in runs if _can_be_explained(run) and run is not first and run.config.model == "convnet"]
     ids = [run.id for run in (first, *beside[:1]) if run]
     st.page_link(
-        "pages/gradcam.py",
+        "gradcam.py",
         label="Try it yourself: look into other decisions",
         icon=":material/center_focus_strong:",
         query_params={"models": ids, "image": str(_picture()[0])},

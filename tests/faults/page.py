@@ -19,7 +19,7 @@ def train_page(run_id: str) -> Iterator[AppTest]:
     app = AppTest.from_file(str(APP), default_timeout=60)
     app.query_params["run"] = run_id
     app.run()
-    app.switch_page("pages/train.py").run()
+    app.switch_page("train.py").run()
     assert not app.exception
     try:
         yield app

@@ -15,6 +15,8 @@ from tests.hostile.visitor import ask, elements, is_listening, own_addresses, po
 SHELL = Path(streamlit.__file__).parent / "static" / "index.html"
 LIMIT = 50 << 20  # bytes of an upload
 FOREIGN = "evil.example"
+FOREIGN_HOSTS = [FOREIGN, f"localhost.{FOREIGN}", f"127.0.0.1.{FOREIGN}", "127.0.0.2", "[::1]", "a@localhost",
+                 "0.0.0.0", ""]  # fmt: skip
 PROXY, OTHER_NAME = "lab.example.org", "lab.example.com"  # the second is changed to the first on the way
 BROKEN_PAGE = """
 import streamlit as st
@@ -53,14 +55,11 @@ def test_its_own_pages_open_the_websocket(address, name):
     assert upgrade(address, Host=here, Origin=f"http://{here}") == 101
 
 
-@pytest.mark.parametrize(
-    "host",
-    [FOREIGN, f"localhost.{FOREIGN}", f"127.0.0.1.{FOREIGN}", "127.0.0.2", "[::1]", "a@localhost", "0.0.0.0", ""],
-)
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
 def test_a_foreign_host_opens_no_websocket(address, host):
     """So a page elsewhere whose name was made to point here, too, gets nothing of what pages show."""
-    assert upgrade(address, Host=host) == 403
-    assert upgrade(address, Host=host, Origin=f"http://{host}") == 403
+    assert upgrade(address, Host=host) == 400
+    assert upgrade(address, Host=host, Origin=f"http://{host}") == 400
 
 
 @pytest.mark.parametrize("origin", [f"http://{FOREIGN}", f"https://{FOREIGN}", "null", "http://localhost.evil.example"])
@@ -68,12 +67,16 @@ def test_a_foreign_page_opens_no_websocket(address, origin):
     assert upgrade(address, Origin=origin) == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/train", "/compare?run=x"])
-def test_a_foreign_host_gets_nothing_over_http_but_the_empty_shell(address, path):
-    """Streamlit checks the host of WebSockets only; over HTTP it hands out its own files, the same to everybody."""
-    answer = ask(address, path, {"Host": FOREIGN})
-    assert answer.body == SHELL.read_bytes()
+@pytest.mark.parametrize("path", ["/", "/train", "/compare?run=x", "/favicon.png", "/_stcore/health", "/media/x.png"])
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
+def test_a_foreign_host_gets_nothing_over_http(address, path, host):
+    answer = ask(address, path, {"Host": host})
+    assert (answer.status, answer.body) == (400, b"Invalid host header")
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_foreign_host_brings_nothing_over_http(address):
+    assert ask(address, "/_stcore/upload_file/a/b", {"Host": FOREIGN}, method="PUT", body=b"x").status == 400
 
 
 @pytest.mark.parametrize("path", ["/_stcore/health", "/_stcore/host-config", "/"])
@@ -201,3 +204,10 @@ def test_behind_a_proxy_the_proxys_name_is_the_one_that_counts(behind_proxy):
     assert upgrade(behind_proxy, Host=OTHER_NAME, Origin=f"https://{OTHER_NAME}") == 403
     assert upgrade(behind_proxy, Host=FOREIGN, Origin=f"https://{FOREIGN}") == 403
     assert upgrade(behind_proxy) == 403
+
+
+def test_the_proxys_name_is_let_in_over_http_too(tmp_path):
+    flags = ("--server.allowedHosts=127.0.0.1", f"--server.allowedHosts={PROXY}")
+    with server(tmp_path / "runs", *flags) as address:
+        assert ask(address, "/", {"Host": PROXY}).body == SHELL.read_bytes()
+        assert ask(address, "/", {"Host": OTHER_NAME}).status == 400

@@ -58,11 +58,11 @@ def script_seconds(runs: Path) -> list[float]:
         patch.setenv("CNNLAB_RUNS", str(runs))
         patch.setattr(JobManager, "_loop", lambda manager: None)  # starts nothing
         st.cache_resource.clear()
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
+        app = AppTest.from_file(str(PROJECT / "pages" / "frame.py"), default_timeout=120)
         app.query_params["models"] = ids(runs)
         app.query_params["judge"] = "false"
         app.run()
-        app.switch_page("pages/gradcam.py").run()
+        app.switch_page("gradcam.py").run()
         return [_one_press(app) for _ in range(PRESSES)]
 
 

@@ -88,11 +88,11 @@ def script_seconds() -> list[float]:
         for run in runs:
             run.set_status(state="finished", started=1.0)
             (run.path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in events(200, 30)))
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT / "pages" / "frame.py"), default_timeout=60)
         app.query_params["run"] = runs[0].id
         app.run()
         app.query_params["with"] = [run.id for run in runs[1:]]
-        app.switch_page("pages/train.py").run()
+        app.switch_page("train.py").run()
         return [_one_more(app, runs[0]) for _ in range(TICKS)]
 
 

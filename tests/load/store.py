@@ -54,12 +54,12 @@ def page_seconds(store: RunStore) -> list[float]:
         patch.setenv("CNNLAB_RUNS", str(store.root))
         patch.setattr(JobManager, "_loop", lambda manager: None)  # starts nothing
         st.cache_resource.clear()
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300)
+        app = AppTest.from_file(str(PROJECT / "pages" / "frame.py"), default_timeout=300)
         app.query_params["fold"] = "false"
         app.query_params["runs"] = [run.id for run in store.list()[:2]]
         app.run()
         begin = time.perf_counter()
-        app.switch_page("pages/compare.py").run()
+        app.switch_page("compare.py").run()
         return [time.perf_counter() - begin, *(_one_more(app, store.list()[n]) for n in range(PAGES))]
 
 

@@ -17,7 +17,8 @@ from core.jobs import JobManager
 from core.runs import Run, RunStore
 from pages.ui import audience
 
-APP = Path(__file__).resolve().parents[2] / "app.py"
+PROJECT = Path(__file__).resolve().parents[2]
+APP = PROJECT / "pages" / "frame.py"
 FORECAST = Forecast(61.0, 3.0, 480, 242_000, 7_600_000, "earlier runs")
 
 
@@ -40,7 +41,7 @@ def open_page() -> Callable[..., AppTest]:
             app.query_params[name] = value
         app.run()
         if page != "home":
-            app.switch_page(f"pages/{page}.py").run()
+            app.switch_page(f"{page}.py").run()
         assert not app.exception
         return app
 
@@ -78,8 +79,9 @@ def events(epochs: int, steps: int = 8) -> list[dict[str, Any]]:
 
 def text_of(app: AppTest) -> str:
     """All words on a page."""
-    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.error, app.warning, app.success)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    kinds = (app.title, app.header, app.markdown, app.caption, app.info, app.error, app.warning, app.success)
+    links = [link.proto.label for link in app.get("page_link")]
+    return "\n".join([*(str(element.value) for kind in kinds for element in kind), *links])
 
 
 def button(app: AppTest, label: str) -> Any:

@@ -38,9 +38,9 @@ def test_an_interrupted_run_can_be_resumed_from_here(open_page, make_run):
 
 def names(app, runs):
     """The names of runs, in the order in which Home shows them."""
-    shown = [element.value for element in app.markdown]
-    return [run.name for run in sorted((run for run in runs if f":small[{words.md(run.name)}]" in shown),
-                                       key=lambda run: shown.index(f":small[{words.md(run.name)}]"))]  # fmt: skip
+    shown = [link.proto.label for link in app.get("page_link")]
+    return [run.name for run in sorted((run for run in runs if words.md(run.name) in shown),
+                                       key=lambda run: shown.index(words.md(run.name)))]  # fmt: skip
 
 
 def test_what_goes_on_comes_first_then_what_can_go_on_then_the_newest(open_page, make_run):

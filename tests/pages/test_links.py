@@ -14,7 +14,7 @@ def follow(app, page, **query):
     app.query_params.clear()
     for name, value in query.items():
         app.query_params[name] = value
-    app.switch_page(f"pages/{page}.py").run()
+    app.switch_page(f"{page}.py").run()
     assert not app.exception
     return app
 

@@ -12,7 +12,7 @@ from core.models.cost import cost
 from core.reference import references
 from pages.ui import networks
 from tests.made import answered
-from tests.pages.conftest import APP, text_of
+from tests.pages.conftest import APP, PROJECT, text_of
 
 
 def chooser(app):
@@ -28,10 +28,10 @@ def test_the_first_look_at_home_loads_neither_torch_nor_what_shows_results():
         "import sys; from streamlit.testing.v1 import AppTest; from core.jobs import JobManager\n"
         "JobManager._loop = lambda self: None\n"
         f"app = AppTest.from_file({str(APP)!r}, default_timeout=60); app.run(); assert not app.exception\n"
-        "assert 'The networks' in [element.value for element in app.subheader]\n"
+        "assert 'The networks' in [element.value for element in app.header]\n"
         "sys.exit(', '.join({'torch', 'torchvision', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=APP.parent, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
 
 
@@ -61,7 +61,7 @@ def test_an_address_restores_the_view(open_page):
     mlp, fcn = pictures(app)
     assert "an image of 1 map of 28x28" in mlp
     assert "an image of 1 map of 64x64" in fcn
-    assert next(element.value for element in app.subheader) == "The networks"  # what a link names comes first
+    assert next(element.value for element in app.header) == "The networks"  # what a link names comes first
 
 
 def test_letting_go_of_a_network_clears_the_address(open_page):
@@ -81,9 +81,9 @@ def test_an_address_of_no_network_does_no_harm(open_page, address):
 def test_another_page_and_back_keeps_what_is_drawn(open_page):
     app = open_page("home", network="speednet")
     app.query_params.clear()  # as the menu does
-    app.switch_page("pages/segment.py").run()
+    app.switch_page("segment.py").run()
     app.query_params.clear()
-    app.switch_page("pages/home.py").run()
+    app.switch_page("home.py").run()
     assert pictures(app)[0].startswith("SpeedNet")
 
 

@@ -179,9 +179,9 @@ def test_what_was_guessed_stays_in_the_tab_and_can_be_forgotten(open_page, make)
     first_pair(make, 900, 950, 600, 850)
     app = guess(open_page("home"), "digits")
     app.query_params.clear()
-    app.switch_page("pages/segment.py").run()
+    app.switch_page("segment.py").run()
     app.query_params.clear()
-    app.switch_page("pages/home.py").run()
+    app.switch_page("home.py").run()
     assert verdict(app)
     button(app, "Guess again").click().run()
     assert not verdict(app)
@@ -206,6 +206,6 @@ def test_next_is_what_is_not_done_yet_and_the_end_is_said(open_page, make):
 def test_a_linked_experiment_comes_first_and_nonsense_is_the_first_one(open_page):
     app = open_page("home", experiment="3")
     assert "Experiment 3:" in text_of(app)
-    assert next(element.value for element in app.subheader) == "Guided tour"
+    assert next(element.value for element in app.header) == "Guided tour"
     for nonsense in ("5", "0", "x", "٣"):
         assert "Experiment 1:" in text_of(open_page("home", experiment=nonsense))

@@ -34,7 +34,7 @@ The map, from the bottom up; each line may import only from the lines above it:
     __main__.py, cli/         python -m core train | sweep | evaluate | list | audit | fetch | import | export | …
     rank.py                   one of the processes that launch.py starts
 
-In ten lines:
+In short:
 
     from core import data, training
     from core.config import TrainConfig

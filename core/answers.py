@@ -62,7 +62,8 @@ def answers_of(run: Run) -> Answers:
     test = _opened(run)
     if "iou" in test:
         raise RunError(
-            f"Run {run.id} answers for every pixel of a field: its answers are masks, not classes of images."
+            f"Run {run.id} answers for every pixel of a field: its answers are masks, not classes of images. "
+            "Take a run of a network that answers once for an image."
         )
     found = _read(run, test, FIELDS, _check)
     probability = found["probability"].astype(np.float32)
@@ -76,7 +77,9 @@ def masks_of(run: Run) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """
     test = _opened(run)
     if "iou" not in test:
-        raise RunError(f"Run {run.id} answers once for each image: its answers are classes, not masks.")
+        raise RunError(
+            f"Run {run.id} answers once for each image: its answers are classes, not masks. Take a run of an FCN."
+        )
     found = _read(run, test, FIELDS_OF_MASKS, _check_masks)
     return found["prediction"], found["label"]
 
@@ -85,7 +88,9 @@ def _opened(run: Run) -> dict[str, Any]:
     """The figures of a run whose test set was opened. Raises: RunError when it was not."""
     test = run.test()
     if test is None:
-        raise RunError(f"Run {run.id} has no answers: its test set is sealed until it has ended.")
+        raise RunError(
+            f"Run {run.id} has no answers: its test set is sealed until it has ended. Let it end, or stop it."
+        )
     return test
 
 
@@ -101,7 +106,10 @@ def _read(
             found = {name: file[name] for name in names}
         check(found)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"The answers of run {run.id} can't be read ({error}). Evaluate it again.") from None
+        raise RunError(
+            f"The answers of run {run.id} can't be read ({error}). "
+            f"Evaluate it again: python -m core evaluate {run.id} --again"
+        ) from None
     return found
 
 

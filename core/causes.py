@@ -1,4 +1,4 @@
-"""Why a training could not go on, in words for a person: memory, disk, or a defect.
+"""Why a training, or a press of a button, could not go on, in words for a person: memory, disk, a lock, or a defect.
 
 Owns: the words. Leaves errors of ours, which have their own, to `core.errors`.
 """
@@ -6,6 +6,7 @@ Owns: the words. Leaves errors of ours, which have their own, to `core.errors`.
 from __future__ import annotations
 
 import errno
+import signal
 
 SMALLER = "Take a smaller batch size or width."
 TOO_LITTLE_MEMORY = f"The machine has too little free memory for this run. {SMALLER}"
@@ -18,7 +19,10 @@ LOST_PROCESS = "Another process that learned this run has ended. Resume goes on 
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free some space on the disk"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Let CNN Lab write to that folder"),
+    errno.ENOENT: "See whether its folder is still there",
 }
+OTHERWISE = "See whether the disk is in order"
+OUT_OF_MEMORY = ", probably because the machine ran out of memory"
 
 
 def in_words(error: Exception) -> str:
@@ -30,9 +34,22 @@ def in_words(error: Exception) -> str:
     if isinstance(error, SystemError):  # so Python ends an import for which the memory did not suffice
         return f"Python itself gave up ({error}), probably because memory ran out. {SMALLER}"
     if isinstance(error, OSError):
-        remedy = REMEDIES.get(error.errno or 0, "See whether the disk is in order")
+        remedy = REMEDIES.get(error.errno or 0, OTHERWISE)
         return f"The run's files could not be written: {error}. {remedy}, then resume: the last checkpoint is whole."
     return f"{type(error).__name__}: {error}"
+
+
+def refused(what: str, error: OSError) -> str:
+    """What a disk or a lock refused, and what to do. what: the sentence so far, such as "It could not be renamed"."""
+    if isinstance(error, TimeoutError):  # as filelock's is
+        return f"{what}: another process is busy with it. Try again in a moment."
+    return f"{what}: {error}. {REMEDIES.get(error.errno or 0, OTHERWISE)}, then try again."
+
+
+def killed(who: str, signal_number: int, said: str) -> str:
+    """What became of a process that a signal has ended. who: begins the sentence. said: the signal, in brackets."""
+    probably = OUT_OF_MEMORY if signal_number == signal.SIGKILL else ""
+    return f"{who} was killed ({said}){probably}. Resume goes on from the last checkpoint."
 
 
 def _is_about_memory(error: Exception) -> bool:

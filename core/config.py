@@ -52,7 +52,7 @@ class TrainConfig:
     epochs: int = knob("how often it sees every training image, at most", low=1, high=10_000)
     batch_size: int = knob("images in one step of learning", low=2, high=65_536)
     train_size: int = knob("training images used, out of all there are", low=1)
-    width: int = knob("filters of the narrowest 3x3 layers (MLP: units of a hidden layer)", low=1, high=4096)
+    width: int = knob("how wide its layers are: 1 to 4 times so many filters (MLP: units)", low=1, high=4096)
 
     whiten: bool = knob("set the first layer's filters so that their outputs are uncorrelated, and keep them")
     identity: bool = knob("let the filters start by passing their input on")

@@ -85,7 +85,10 @@ def evaluate(
 
 
 def probabilities(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What a network says of images uint8 [N, C, H, W]: the probability of each class, float32 [N, classes]."""
+    """What a network says of images uint8 [N, C, H, W]: the probability of each class, float32 [N, classes].
+
+    model: in evaluation mode and on the CPU, as `load_model` gives it; its mode is not changed here.
+    """
     with torch.inference_mode():
         logits = model(torch.from_numpy(np.ascontiguousarray(images)).float().div_(255))
         return np.asarray(logits.float().softmax(1).numpy(), dtype=np.float32)

@@ -19,7 +19,7 @@ from core.answers import answers_of
 from core.comparison import Row, rows
 from core.config import TrainConfig
 from core.data.catalogue import SCENE_CLASSES
-from core.errors import LabError, RunError
+from core.errors import RunError
 from core.runs import Run
 from core.statistics import Difference, difference
 from core.summaries import summarise
@@ -64,7 +64,7 @@ def rivals(runs: Iterable[Run], first: str, second: str, datasets: Sequence[str]
     """
     found: dict[tuple[int, bool, str], dict[str, list[Run]]] = defaultdict(lambda: {first: [], second: []})
     for run in runs:
-        config = _config(run)
+        config = run.config_or_none
         if config is None or config.model not in (first, second) or config.dataset not in datasets:
             continue
         if run.test() is not None and (run.is_shipped or _is_as_its_recipe_says(config)):
@@ -108,7 +108,7 @@ def standings(runs: Iterable[Run]) -> dict[tuple[str, str], float]:
     """The mean test accuracy, 0..1, of the reference runs of each (model, data set); of scenes the digits' mean IoU."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for run in runs:
-        config = _config(run) if run.is_shipped else None
+        config = run.config_or_none if run.is_shipped else None
         figure = (run.test() or {}).get("iou" if config and config.dataset in SCENES else "accuracy")
         if config and isinstance(figure, float):
             found[config.model, config.dataset].append(figure)
@@ -135,7 +135,9 @@ def where_it_gains(digits: Difference, photos: Difference) -> str:
 
 def segmenter(runs: Iterable[Run]) -> Run | None:
     """A tested run that says of every pixel of a scene what it is; a reference run before a person's own."""
-    known = [run for run in runs if (config := _config(run)) and config.dataset in SCENES and run.test() is not None]
+    known = [
+        run for run in runs if (config := run.config_or_none) and config.dataset in SCENES and run.test() is not None
+    ]
     return min(known, key=lambda run: (not run.is_shipped, SCENES.index(run.config.dataset)), default=None)
 
 
@@ -182,13 +184,6 @@ def _pixels(confusion: NDArray[np.int64], iou: float, scenes: int) -> Pixels:
         scenes=scenes,
         mistake=(truth, answer, confused / int(digits[truth].sum())) if confused else None,
     )
-
-
-def _config(run: Run) -> TrainConfig | None:
-    try:
-        return run.config
-    except LabError:
-        return None
 
 
 def _is_as_its_recipe_says(config: TrainConfig) -> bool:

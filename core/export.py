@@ -15,6 +15,7 @@ from core import data as datasets
 from core.errors import LabError, RunError
 from core.files import write_atomic
 from core.loading import load_model
+from core.runs import refusals
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,9 +39,11 @@ class Exported:
 def export_onnx(run: Run, path: Path) -> Exported:
     """Write a run's best network to `path` as ONNX, once it has given the answers that it gives here.
 
-    Input "images": float32 [N, C, H, W] in 0..1, any N; output "logits": float32 [N, classes].
+    Input "images": float32 [N, C, H, W] in 0..1, any N; output "logits": float32 [N, classes], or of every pixel
+    [N, classes, H, W].
 
-    Raises: LabError when a package is missing; CheckpointError without weights; RunError when the answers differ.
+    Raises: LabError when a package is missing, and what `load_model` and `data.load` raise; RunError when the answers
+    differ, or the disk refuses.
     """
     if missing := [package for package in PACKAGES if find_spec(package) is None]:
         raise LabError(f"Exporting needs {', '.join(missing)}. Install: pip install {' '.join(PACKAGES)}")
@@ -52,7 +55,8 @@ def export_onnx(run: Run, path: Path) -> Exported:
         _write(model, images, temporary)
         found.append(_check(model, images, temporary, run))
 
-    write_atomic(path, write)
+    with refusals(f"{path} could not be written"):
+        write_atomic(path, write)
     return Exported(path, len(images), found[0])
 
 
@@ -79,5 +83,8 @@ def _check(model: nn.Module, images: Tensor, path: Path, run: Run) -> float:
         ours = model(images)
     off = float((ours - torch.from_numpy(theirs)).abs().max())
     if not off < MOST_OFF:
-        raise RunError(f"The ONNX file of run {run.id} answers otherwise than the network (off by {off:.3g}).")
+        raise RunError(
+            f"The ONNX file of run {run.id} answers otherwise than the network (off by {off:.3g}), so it was not kept. "
+            f"Try other versions of {', '.join(PACKAGES)}."
+        )
     return off

@@ -24,9 +24,7 @@ WITHOUT_SUM = (b"{\n", b"{}")  # how those began that were written before they h
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` survive a power cut, where the system can open a folder."""
-    if os.name == "nt":  # Windows opens no folders and commits renames by itself
-        return
+    """Make renames inside `folder` survive a power cut. Raises: OSError when the disk refuses."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core import machine
+from core import causes, machine
 from core.config import TrainConfig
 from core.errors import LabError, RunError
 from core.files import read_json, write_json
@@ -28,6 +28,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 WARM_UP_STEPS = 3
 MEASURED_SECONDS = 1.5
 MOST_SECONDS = 120.0  # a child that measures longer than this is given up
+SECONDS_OF_AN_ERROR = 60.0  # what went wrong may have been for want of memory or time just then
+FAILED_IN_WORDS = 2  # exit code of a child whose last line is an error of ours
 ENOUGH_EPOCHS = 2  # an earlier run tells from its second epoch on: the first holds the start
 LEARNING = {  # knobs that change what is learned, not what a step costs
     *("seed", "recipe", "epochs", "learning_rate", "schedule", "warmup"),
@@ -60,19 +62,20 @@ class Forecaster:
         self._one_at_a_time = threading.Lock()
         self._measuring: dict[str, threading.Thread] = {}
         self._kinds: dict[str, str] = {}
-        self._errors: dict[str, LabError] = {}
+        self._errors: dict[str, tuple[float, LabError]] = {}  # by kind, and when it happened
         self._beside_a_run: dict[str, dict[str, Any]] = {}  # measured while another run trained: good until it ends
 
     def ask(self, config: TrainConfig) -> Forecast | None:
         """The forecast, or None while it is being measured: a few seconds.
 
-        Raises: LabError when it could not be measured.
+        Raises: LabError when it could not be measured. After a minute it is measured again.
         """
         kind = kind_of(config)
         if figures := self._measured().get(kind):
             return _forecast(config, {**figures, **self._from_earlier_runs(kind)})
         with self._lock:
-            if error := self._errors.get(kind):
+            since, error = self._errors.get(kind, (0.0, None))
+            if error and time.monotonic() < since + SECONDS_OF_AN_ERROR:
                 raise error
             if (figures := self._beside_a_run.get(kind)) and (kind in self._measuring or self._busy()):
                 return _forecast(config, figures)
@@ -106,11 +109,16 @@ class Forecaster:
                         self._store.root.mkdir(parents=True, exist_ok=True)
                         write_json(self._path, {**self._measured(), kind: figures})
             except LabError as error:
-                with self._lock:
-                    self._errors[kind] = error
+                self._fail(kind, error)
+            except OSError as error:
+                self._fail(kind, RunError(causes.refused("No forecast could be made", error)))
             finally:
                 with self._lock:
                     self._measuring.pop(kind, None)
+
+    def _fail(self, kind: str, error: LabError) -> None:
+        with self._lock:
+            self._errors[kind] = time.monotonic(), error
 
     def _busy(self) -> bool:
         """Whether a run trains here: a step then takes longer than it would alone."""
@@ -172,10 +180,21 @@ def measure_in_child(config: TrainConfig) -> dict[str, Any]:
         )
         return dict(json.loads(done.stdout))
     except subprocess.TimeoutExpired:
-        raise RunError(f"No forecast: a few steps took over {MOST_SECONDS:.0f} s. It will be slow here.") from None
+        raise RunError(
+            f"No forecast: a few steps took over {MOST_SECONDS:.0f} s. It will be slow here. {causes.SMALLER}"
+        ) from None
     except ValueError:
-        lines = done.stderr.strip().splitlines() or ["its process was killed, probably for want of memory"]
-        raise RunError(f"No forecast: {lines[-1]}") from None
+        raise RunError(f"No forecast: {_why(done)}") from None
+
+
+def _why(child: subprocess.CompletedProcess[str]) -> str:
+    """Why a child that measured has told nothing, and what to do."""
+    lines = child.stderr.strip().splitlines()
+    if not lines:
+        return f"its process was killed{causes.OUT_OF_MEMORY}. {causes.SMALLER}"
+    if child.returncode == FAILED_IN_WORDS:
+        return lines[-1]
+    return f"{lines[-1].rstrip('.')}. Start the run without one: its log will say more."
 
 
 def measure(config: TrainConfig) -> dict[str, Any]:
@@ -248,7 +267,7 @@ def main() -> int:
         print(json.dumps(measure(TrainConfig.from_json(sys.stdin.read()))))
     except LabError as error:
         print(error, file=sys.stderr)
-        return 2
+        return FAILED_IN_WORDS
     return 0
 
 

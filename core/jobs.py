@@ -18,16 +18,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from core import causes
 from core.config import TrainConfig
 from core.errors import RunError
 from core.relay import BROKE_OFF, LOST, Relay, Relayed, after_loss
-from core.runs import ENDED, RESUMABLE, Run, RunStore
+from core.runs import ENDED, RESUMABLE, Run, RunStore, refusals
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_FOR_LOCK = 0.5
 SECONDS_TO_LEAVE = 20.0
 PROJECT = Path(__file__).resolve().parent.parent
-KILLED = -9
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class JobManager:
         """slots: how many runs train at the same time on this machine.
 
         When `CNNLAB_RAY` names a cluster, runs train there, as many as it has room for.
+
+        Raises: RunError when the store's folder can't be made.
         """
         self.store = store
         self.slots = slots
@@ -55,7 +57,8 @@ class JobManager:
         self._relay = Relay(store.root / ".cluster.log") if os.environ.get("CNNLAB_RAY") else None
         self._wake = threading.Event()
         self._closing = threading.Event()
-        store.root.mkdir(parents=True, exist_ok=True)
+        with refusals(f"The folder of runs {store.root} could not be made"):
+            store.root.mkdir(parents=True, exist_ok=True)
         self._scheduler_lock = FileLock(store.root / ".scheduler.lock", timeout=0, thread_local=False)
         self._thread = threading.Thread(target=self._loop, name="cnnlab-jobs", daemon=True)
         self._thread.start()
@@ -87,29 +90,41 @@ class JobManager:
         return run.id
 
     def pause(self, run_id: str) -> None:
-        """Let it store its state and leave; Resume goes on exactly from there. Raises: RunError unless it is live."""
+        """Let it store its state and leave; Resume goes on exactly from there.
+
+        Raises: RunError unless it is live, or when the disk refuses.
+        """
         self._steer(run_id, "pause", allowed=("queued", "running"))
 
     def resume(self, run_id: str) -> None:
-        """Queue it again. Raises: RunError unless it was paused, interrupted or failed."""
+        """Queue it again.
+
+        Raises: RunError unless it was paused, interrupted or failed, or when the disk or another process refuses.
+        """
         run = self._steer(run_id, "run", allowed=RESUMABLE)
-        with run.held(SECONDS_FOR_LOCK):
+        with refusals(f"Run {run_id} could not be resumed"), run.held(SECONDS_FOR_LOCK):
             if run.status_when_held().state in RESUMABLE:
                 run.set_status(state="queued", queued=time.time(), reason="")
         self._wake.set()
 
     def stop(self, run_id: str) -> None:
-        """End it and keep its best weights. Raises: RunError when it has ended already."""
+        """End it and keep its best weights. Raises: RunError when it has ended already, or when the disk refuses."""
         self._steer(run_id, "stop", allowed=("queued", "running", *RESUMABLE))
 
     def discard(self, run_id: str) -> None:
-        """Remove it, whatever it is doing. It stays in the trash for an hour: `undo_discard` brings it back."""
+        """Remove it, whatever it is doing. It stays in the trash for an hour: `undo_discard` brings it back.
+
+        Raises: RunError for a run that ships with CNN Lab, or when the disk refuses.
+        """
         self.store.get(run_id).say("discard")
         self.store.settle_discarded()
         self._wake.set()
 
     def undo_discard(self, run_id: str) -> None:
-        """Bring a discarded run back. Raises: UnknownNameError when it is gone for good."""
+        """Bring a discarded run back.
+
+        Raises: UnknownNameError when it is gone for good; RunError when the disk refuses.
+        """
         self.store.restore_discarded(run_id)
         self._wake.set()
 
@@ -132,11 +147,12 @@ class JobManager:
     def _steer(self, run_id: str, word: str, allowed: tuple[str, ...]) -> Run:
         run = self.store.get(run_id)
         state = run.status().state
+        verb = {"run": "resumed", "pause": "paused", "stop": "stopped"}[word]
         if state not in allowed:
-            verb = {"run": "resumed", "pause": "paused", "stop": "stopped"}[word]
             raise RunError(f"Run {run_id} is {state}; only a run that is {' or '.join(allowed)} can be {verb}.")
         run.say(word)
-        _obey_if_idle(run)
+        with refusals(f"Run {run_id} could not be {verb}"):
+            _obey_if_idle(run)
         self._wake.set()
         return run
 
@@ -269,7 +285,7 @@ def _obey_if_idle(run: Run) -> None:
                 run.set_status(state="paused", reason="Paused before it began to train.")
             elif word == "stop" and state in ("queued", *RESUMABLE):
                 _stop_idle(run, state)
-    except Timeout:
+    except (Timeout, FileNotFoundError):  # somebody works on it, or has thrown it away
         return
 
 
@@ -299,16 +315,12 @@ def _settle(run: Run, exit_code: int, queued: float) -> None:
                 run.set_status(state=state, reason=reason, ended=time.time())
                 return
             if state in ("interrupted", "queued") and exit_code < 0:
-                run.set_status(state="interrupted", reason=_killed(exit_code), ended=time.time())
+                reason = causes.killed("Its process", -exit_code, f"exit code {exit_code}")
+                run.set_status(state="interrupted", reason=reason, ended=time.time())
             elif state == "interrupted" or (state == "queued" and exit_code != 0):
                 reason = f"Its process ended with exit code {exit_code}. The end of its log says more."
                 run.set_status(state="failed", reason=reason, ended=time.time())
             elif state in ENDED and exit_code < 0:  # it had not come to that
                 run.drop_states()
-    except Timeout:
+    except (Timeout, FileNotFoundError):  # somebody goes on with it already, or has thrown it away
         return
-
-
-def _killed(exit_code: int) -> str:
-    probably = ", probably because the machine ran out of memory" if exit_code == KILLED else ""
-    return f"Its process was killed (exit code {exit_code}){probably}. Resume goes on from its last checkpoint."

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
+from core import causes
 from core.runs import Run
 
 if TYPE_CHECKING:
@@ -92,5 +93,4 @@ def _in_words(run: Run, failure: ProcessFailure) -> str:
     if failure.exitcode >= 0:
         return f"{which} ended with exit code {failure.exitcode}. The end of the run's log says more."
     name = signal.Signals(-failure.exitcode).name
-    probably = ", probably because the machine ran out of memory" if name == "SIGKILL" else ""
-    return f"{which} was killed ({name}){probably}. Resume goes on from the last checkpoint."
+    return causes.killed(which, -failure.exitcode, name)

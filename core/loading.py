@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 def load_model(run_or_path: Run | str | Path) -> nn.Module:
     """The network of a run at its best validation loss: eval mode, float32, on the CPU.
 
-    It takes images float [N, C, H, W] in 0..1 and gives logits [N, classes].
+    It takes images float [N, C, H, W] in 0..1 and gives logits [N, classes], or of every pixel [N, classes, H, W].
     run_or_path: a Run, a run's id, the path of a run's folder, or of the weights in it.
 
-    Raises: UnknownNameError when there is no such run, CheckpointError when its weights are missing, damaged, no
-    numbers, or not those of the network that its config tells of.
+    Raises: UnknownNameError when there is no such run, or its network or data set is no longer known; RunError or
+    ConfigError when its config is damaged; CheckpointError when its weights are missing, damaged, no numbers, or not
+    those of the network that its config tells of.
     """
     run = _find(run_or_path)
     weights = run.load_weights()
@@ -38,7 +39,7 @@ def load_model(run_or_path: Run | str | Path) -> nn.Module:
 def network(config: TrainConfig, weights: dict[str, Tensor]) -> nn.Module:
     """The network of a config with these weights: eval mode, float32, on the CPU.
 
-    Raises: ValueError when they are not those of such a network.
+    Raises: ValueError when they are not those of such a network; UnknownNameError as `load_model` does.
     """
     info = data.describe(config.dataset)
     model = models.build(config.model, info.image_shape, len(info.classes), width=config.width)

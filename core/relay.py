@@ -128,7 +128,7 @@ def after_loss(run: Run, cause: str) -> tuple[str, str]:
         run.set_status(lost=lost)
         return "queued", f"{cause} It goes on from its last checkpoint as soon as there is room."
     run.set_status(lost=0)
-    return "failed", f"{cause} That was the third time in a row, without a new checkpoint. Resume tries again."
+    return "failed", f"{cause} That makes {MOST_LOSSES} times in a row without a new checkpoint. Resume tries again."
 
 
 def _objects(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

@@ -50,6 +50,8 @@ class Reading:
 def segment(model: nn.Module, image: NDArray[np.uint8] | Tensor) -> Segmentation:
     """Run an FCN on ink: uint8 [64, 64], 0 black to 255 white ink.
 
+    model: in evaluation mode and on the CPU, as `load_model` gives it; its mode is not changed here.
+
     Raises: DataError for anything else.
     """
     ink = np.asarray(image)

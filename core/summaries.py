@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import LabError
 from core.runs import Run, RunStore, Status
 
 WATCHED = ("config.json", "meta.json", "status.json", "test.json", "metrics.jsonl")
@@ -27,8 +26,8 @@ class Summary:
 
     state, reason: as in Status. config: every knob, None when it can't be read. best_epoch: the epoch, from 1, with
     the lowest validation loss; val_loss in nats and val_accuracy 0..1 are its. seconds: of training; seconds_per_epoch
-    with its validation; seconds_to_best until the end of the best epoch. test_accuracy 0..1 and test_loss in nats at
-    the best weights; of scenes the accuracies are the digits' mean intersection over union, and test_images is None.
+    with its validation; seconds_to_best until the end of the best epoch. test_accuracy 0..1 at the best weights; of
+    scenes the accuracies are the digits' mean intersection over union, and test_images is None.
     opened: when its test set was opened, seconds since 1970. bytes: of all its files.
     curve: validation accuracy by epoch, thinned to 32 points.
     """
@@ -50,7 +49,6 @@ class Summary:
     seconds_per_epoch: float | None
     seconds_to_best: float | None
     test_accuracy: float | None
-    test_loss: float | None
     test_images: int | None
     opened: tuple[float, ...]
     parameters: int | None
@@ -97,10 +95,7 @@ def _stamp(folder: Path) -> Stamp:
 
 def summarise(run: Run, status: Status) -> Summary:
     """Read the summary of a run from its files."""
-    try:
-        config: dict[str, Any] | None = run.config.as_dict()
-    except LabError:
-        config = None
+    config = run.config_or_none
     meta, epochs, test = run.meta(), _epochs(run.path / "metrics.jsonl"), run.test() or {}
     best = min(epochs, key=lambda epoch: epoch["val_loss"], default=None)
     seconds = [epoch["seconds"] for epoch in epochs]
@@ -111,7 +106,7 @@ def summarise(run: Run, status: Status) -> Summary:
         reason=status.reason,
         is_shipped=run.is_shipped,
         created=status.created,
-        config=config,
+        config=config.as_dict() if config else None,
         tags=meta.tags,
         hidden=meta.hidden,
         epochs=len(epochs),
@@ -122,7 +117,6 @@ def summarise(run: Run, status: Status) -> Summary:
         seconds_per_epoch=seconds[-1] / len(seconds) if seconds else None,
         seconds_to_best=best["seconds"] if best else None,
         test_accuracy=_number(test.get("iou", test.get("accuracy"))),
-        test_loss=_number(test.get("loss")),
         test_images=test["images"] if isinstance(test.get("images"), int) and "iou" not in test else None,
         opened=_numbers(test.get("opened")),
         parameters=status.parameters or None,

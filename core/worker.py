@@ -31,6 +31,8 @@ from core.runs import ENDED, RESUMABLE, Run, RunStore
 from core.training.device import choose_device, choose_precision, use_threads
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.config import TrainConfig
 
 SECONDS_FOR_LOCK = 5.0  # somebody who looks whether a run is alive holds its lock for a moment
@@ -187,7 +189,7 @@ def _train(
         **{"parameters": size.parameters, "multiply_adds": size.multiply_adds},
     )
     end = training.End("failed", "The training ended without a word.")
-    weights = RunStore(run.path.parent).get(config.init_from).load_weights() if config.init_from else None
+    weights = _weights_to_begin_with(run) if state is None else None
     done = run.step_of_weights()
     for event in fit(config, state=state, weights=weights, control=control, catch_up=done):
         _store(run, event, place)
@@ -196,6 +198,12 @@ def _train(
         if isinstance(event, training.End):
             end = event
     return end
+
+
+def _weights_to_begin_with(run: Run) -> dict[str, Tensor] | None:
+    """Those of the run that its config names, None where it names none. Raises: LabError when they are not there."""
+    beginning = run.config.init_from
+    return RunStore(run.path.parent).get(beginning).load_weights() if beginning else None
 
 
 def _store(run: Run, event: training.Event, place: Place) -> None:
@@ -245,10 +253,8 @@ def main() -> int:
 
 def _devices(run: Run) -> int:
     """How many processes are to learn it; 1 where its config can't be read, of which `work` then makes a cause."""
-    try:
-        return run.config.devices
-    except LabError:
-        return 1
+    config = run.config_or_none
+    return config.devices if config else 1
 
 
 def _print_into(path: Path) -> None:

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from core.__main__ import main
+from core.cli import commands
 from core.jobs import PROJECT
+from tests.made import segmented
 
 QUICK = ["--model", "mlp", "--dataset", "mnist-mini", "--width", "16", "--train-size", "400", "--batch-size", "50",
          "--epochs", "2", "--threads", "1"]  # fmt: skip
@@ -28,16 +31,42 @@ def test_train_list_and_evaluate(store, capsys):
     assert main(["list"]) == 0
     assert re.search(rf"{run.id}\s+finished\s+epoch\s+2 test 0\.\d+ +by hand", capsys.readouterr().out)
     assert main(["evaluate", run.id]) == 0
-    assert "opened 1 times" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(" 2000 test images, opened once\n")
     assert main(["evaluate", run.id, "--views", "2"]) == 0
+    assert "2 views, neither stored nor counted" in capsys.readouterr().out
     assert main(["evaluate", run.id, "--again"]) == 0
     assert len(run.test()["opened"]) == 2
 
 
+@pytest.mark.parametrize("more", [[], ["--again"], ["--views", "2"]])
+def test_the_test_set_of_a_run_that_has_not_ended_stays_sealed(paused, capsys, more):
+    assert paused.has_weights
+    assert main(["evaluate", paused.id, *more]) == 2
+    assert re.search("is paused; its test set stays sealed until .* Let it end, or stop it", capsys.readouterr().err)
+    assert paused.test() is None
+
+
+def test_a_damaged_run_is_not_evaluated(trained, capsys):
+    (trained.path / "status.json").write_text("{")
+    assert main(["evaluate", trained.id, "--again"]) == 2
+    assert "can't be read" in (said := capsys.readouterr().err)
+    assert said.endswith("Put its files back from a backup, or discard it.\n")
+
+
+def test_of_scenes_every_command_prints_the_iou(store, capsys):
+    digits = np.zeros((2, 64, 64), np.uint8)
+    run = segmented(store.root, digits, digits)
+    assert commands._report(run) == 0
+    assert capsys.readouterr().out == "test IoU 0.2500   accuracy 1.0000   loss 1.0000   2 test images, opened once\n"
+    assert main(["evaluate", run.id]) == 0
+    assert "IoU 0.2500   accuracy 1.0000" in capsys.readouterr().out
+    assert main(["list"]) == 0
+    assert "test 0.2500" in capsys.readouterr().out
+
+
 def test_an_empty_store_says_how_to_start(capsys):
     assert main(["list"]) == 0
-    if "ref-" not in (out := capsys.readouterr().out):
-        assert "python -m core train" in out
+    assert "python -m core train" in capsys.readouterr().out
 
 
 def test_a_config_file_is_taken_and_the_command_line_wins(store, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The forecast: measured where nothing is known, taken from earlier runs where there are some."""
 
+import errno
 from dataclasses import replace
 
 import pytest
@@ -106,6 +107,19 @@ def test_a_forecast_that_fails_says_why(store, monkeypatch, tmp_path):
         thread.join()
     with pytest.raises(RunError, match=r"No forecast: .*mnist\.safetensors"):
         forecaster.ask(config)
+
+
+def test_what_a_disk_refuses_is_said_and_after_a_minute_it_is_tried_again(store, monkeypatch):
+    def full(config):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(forecast, "measure_in_child", full)
+    forecaster = Forecaster(store)
+    assert asked(forecaster, CONFIG) is None
+    with pytest.raises(RunError, match=r"No forecast .*No space left on device.*Free some space"):
+        forecaster.ask(CONFIG)
+    monkeypatch.setattr(forecast, "SECONDS_OF_AN_ERROR", 0.0)
+    assert asked(forecaster, CONFIG) is None
 
 
 def test_what_a_machine_of_a_cluster_computed_says_nothing_about_this_one(store, trained):

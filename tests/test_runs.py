@@ -296,6 +296,13 @@ def test_discard_hides_a_run_at_once_and_undo_brings_it_back(store, small):
     assert run.id in [found.id for found in store.list()]
 
 
+def test_a_config_that_cannot_be_read_is_none(store, small):
+    run, damaged = store.create(small), store.create(small)
+    (damaged.path / "config.json").write_text("{")
+    assert (run.config_or_none, damaged.config_or_none) == (small, None)
+    assert store.runs_on(small.dataset) == (run,)
+
+
 def test_a_shipped_run_is_read_only(trained):
     places.SHIPPED.mkdir()
     run = Run(trained.path.rename(places.SHIPPED / "ref-cnn"))

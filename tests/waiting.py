@@ -12,11 +12,11 @@ from core.runs import Run
 Found = TypeVar("Found")
 
 
-def wait_for(condition: Callable[[], Found], seconds: float = 60.0) -> Found:
-    """What the condition answers as soon as that is true, not empty and not None."""
+def wait_for(condition: Callable[[], Found], seconds: float = 60.0, what: str = "what the test waits for") -> Found:
+    """What the condition answers as soon as that is true, not empty and not None. what: it is, for a person."""
     end = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < end, "waited too long"
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.02)
     return found
 

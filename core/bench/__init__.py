@@ -3,6 +3,7 @@
 forecast.py   what the forecast said against what the run then took
 train.py      our training step against the plain way
 scaling.py    how time and memory grow
+devices.py    what several processes gain over one
 ablation.py   what each ingredient of the fast recipe is worth
 lesson.py     what skip connections are worth without any trick
 surgery.py    what a CNN's weights are worth to an FCN

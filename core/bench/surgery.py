@@ -22,7 +22,9 @@ def main() -> None:
     """
     beginning = next((run.id for run in RunStore().list() if run.has_weights and _fits(run.config)), None)
     if beginning is None:
-        raise LabError("There is no CNN with weights to begin with. Train one: core train --model cnn --dataset mnist.")
+        raise LabError(
+            "There is no CNN with weights to begin with. Train one: python -m core train --model cnn --dataset mnist"
+        )
     rows = [["", "seed", *(f"epoch {epoch}" for epoch in range(1, EPOCHS + 1))]]
     for seed in SEEDS:
         for name, run_id in (("from scratch", ""), (f"from {beginning}", beginning)):

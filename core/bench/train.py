@@ -35,7 +35,7 @@ def main() -> None:
     use_threads(0)
     dataset = photos()
     rows = [("model", "ours images/s", "plain images/s", "ratio", "ours s/epoch", "plain s/epoch")]
-    for model in models.names():
+    for model in models.names("classes"):
         config = TrainConfig(model=model, dataset=dataset, recipe="fast", batch_size=BATCH_SIZE)
         ours, plain = _side_by_side(config)
         images = config.train_size

@@ -12,10 +12,11 @@ from pathlib import Path
 from filelock import Timeout
 
 from core import data, runs
+from core.cli.figures import headline, in_words
 from core.cli.progress import ProgressLine, RunLine
 from core.config import TrainConfig
 from core.errors import ConfigError, RunError
-from core.runs import RESUMABLE, Run, RunStore
+from core.runs import ENDED, RESUMABLE, Run, RunStore
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "paused": 0, "interrupted": 130}
 
@@ -48,25 +49,38 @@ def _train_here(run: Run) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Print a run's test figures; opens the sealed test set when that never happened, or when told to."""
+    """Print a run's test figures; opens the sealed test set when that never happened, or when told to.
+
+    Raises: LabError; a RunError for a run that has not ended: these would stay its figures, and its weights would not.
+    """
     run = RunStore().get(options.run)
     figures = run.test()
     if figures is None or options.again or options.views != 1:
         from core.evaluation import evaluate as evaluate_split
         from core.loading import load_model
 
+        _refuse_unless_ended(run)
         dataset = data.load(run.config.dataset)
         result = evaluate_split(load_model(run), dataset.test, views=options.views)
         if options.views != 1:
-            print(f"accuracy {result.accuracy:.4f}   loss {result.loss:.4f}   {options.views} views")
+            seen = f"{options.views} views, neither stored nor counted as an opening"
+            print(f"accuracy {result.accuracy:.4f}   loss {result.loss:.4f}   {seen}")
             return 0
-        figures = run.save_test(result, dataset.fingerprint)
-    iou = f"IoU {figures['iou']:.4f}   " if "iou" in figures else ""
-    print(
-        f"{iou}accuracy {figures['accuracy']:.4f}   loss {figures['loss']:.4f}   {figures['images']} test images, "
-        f"opened {len(figures['opened'])} times"
-    )
+        with runs.refusals(f"The figures of run {run.id} could not be stored"):
+            figures = run.save_test(result, dataset.fingerprint)
+    print(in_words(figures))
     return 0
+
+
+def _refuse_unless_ended(run: Run) -> None:
+    state = run.status().state
+    if state == "damaged":
+        raise RunError(f"{run.status().reason.rstrip('.')}. Put its files back from a backup, or discard it.")
+    if state not in ENDED:
+        raise RunError(
+            f"Run {run.id} is {state}; its test set stays sealed until it is {' or '.join(ENDED)}. "
+            "Let it end, or stop it, first."
+        )
 
 
 def list(options: argparse.Namespace) -> int:
@@ -77,7 +91,7 @@ def list(options: argparse.Namespace) -> int:
     for run in found:
         status = run.status()
         test = run.test()
-        accuracy = f"test {test.get('iou', test['accuracy']):.4f}" if test else ""
+        accuracy = f"test {headline(test):.4f}" if test else ""
         print(f"{run.id:24} {status.state:12} epoch {status.epoch:4} {accuracy:12} {run.name}")
     return 0
 
@@ -180,5 +194,5 @@ def _report(run: Run) -> int:
     elif status.reason:
         print(f"{state}: {status.reason}", file=sys.stderr if state not in EXIT_CODES else sys.stdout)
     if test:
-        print(f"test accuracy {test['accuracy']:.4f} (loss {test['loss']:.4f}, {test['images']} images)")
+        print(f"test {in_words(test)}")
     return EXIT_CODES.get(state, 2)

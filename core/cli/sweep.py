@@ -12,6 +12,7 @@ import time
 from core import models
 from core.bench.table import aligned
 from core.cli.commands import EXIT_CODES, config_of
+from core.cli.figures import headline
 from core.cli.progress import ProgressLine
 from core.comparison import Row, rows
 from core.config import TrainConfig
@@ -113,7 +114,7 @@ def _epoch(run: Run) -> float:
 def _in_words(run: Run) -> str:
     """One run that is over, on a line."""
     status, test = run.status(), run.test()
-    accuracy = f"{test.get('iou', test['accuracy']):.2%}" if test else ""
+    accuracy = f"{headline(test):.2%}" if test else ""
     return f"{run.id}  {run.name:44} {status.state:11} {accuracy:>7} {status.reason}".rstrip()
 
 

@@ -1,6 +1,7 @@
 """Single test images, and all test labels, straight from their file, without loading a whole set and without torch.
 
-Owns: finding them, in the full set or, where only that is on this machine, in the small one that ships.
+Owns: finding them, in the full set or, where only that is on this machine, in the small one that ships. Scenes have no
+images of their own in a file: they are loaded.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from core.data.places import available, location
 from core.errors import DataError
 
 Picture = NDArray[np.uint8]
+MOST_KEPT = 8  # full and imported sets whose test labels are kept
 
 
 def pictures(name: str, places: Iterable[int]) -> dict[int, Picture]:
@@ -29,9 +31,10 @@ def pictures(name: str, places: Iterable[int]) -> dict[int, Picture]:
 
     Of a full set that is not on this machine, those that are in the small set cut from it; others are left out.
 
-    Raises: UnknownNameError; DataError when the file is damaged.
+    Raises: UnknownNameError; DataError when the file is damaged, and for scenes.
     """
-    info, wanted = describe(name), sorted({place for place in places if 0 <= place < describe(name).test_size})
+    info = _described(name)
+    wanted = sorted({place for place in places if 0 <= place < info.test_size})
     if info.shipped:
         images, _ = _small(str(location(name)))
         return {place: images[place] for place in wanted if place < len(images)}
@@ -48,13 +51,13 @@ def pictures(name: str, places: Iterable[int]) -> dict[int, Picture]:
 def labels(name: str) -> dict[int, int]:
     """The class of every test image that `pictures` finds on this machine, by its place in the test split, ascending.
 
-    Raises: UnknownNameError; DataError when the file is damaged.
+    Raises: UnknownNameError; DataError when the file is damaged, and for scenes.
     """
-    info, path = describe(name), location(name)
+    info, path = _described(name), location(name)
     if info.shipped:
         return dict(enumerate(_small_labels(str(path))[0].tolist()))
     if available(name):
-        return dict(enumerate(_labels_in_cache(str(path), path.stat().st_mtime_ns)))
+        return dict(enumerate(_labels_in_cache(path, info, path.stat().st_mtime_ns)))
     small = next((mini for mini, full in MINIS.items() if full == name), None)
     if small is None:
         return {}
@@ -65,24 +68,35 @@ def labels(name: str) -> dict[int, int]:
 def official_places(name: str) -> list[int]:
     """The place in the official test set of each test image of a data set, in the order of its test split.
 
-    Raises: UnknownNameError; DataError when the file is damaged.
+    Raises: UnknownNameError; DataError when the file is damaged, and for scenes.
     """
-    info = describe(name)
+    info = _described(name)
     if name in MINIS:
         return [int(place) for place in _small_labels(str(location(name)))[1]]
     return list(range(info.test_size))
 
 
-@lru_cache(maxsize=len(MINIS))
-def _labels_in_cache(path: str, changed: int) -> list[int]:
-    """The test labels of a full set. changed: when the file was, so that another file is read anew."""
+def _described(name: str) -> DatasetInfo:
+    """What is known of a data set that has images in a file. Raises: UnknownNameError; DataError for scenes."""
+    info = describe(name)
+    if info.made_of:
+        raise DataError(
+            f"{name} is made anew of the images of {info.made_of}: it has none of its own in a file. "
+            f"Load it, or ask for the images of {info.made_of}."
+        )
+    return info
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _labels_in_cache(path: Path, info: DatasetInfo, changed: int) -> list[int]:
+    """The test labels of a full or imported set. changed: when its file was, so that another file is read anew."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as file:
             return [int(label) for label in file.get_tensor("test_labels")]
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise DataError(f"The file {path} can't be read ({error}). Delete it, then fetch the set again.") from None
+        raise _damaged(path, info, error) from None
 
 
 def _from_cache(path: Path, info: DatasetInfo, wanted: list[int]) -> dict[int, Picture]:
@@ -96,8 +110,11 @@ def _from_cache(path: Path, info: DatasetInfo, wanted: list[int]) -> dict[int, P
                 raise ValueError(f"test_images has the shape {images.get_shape()}")
             return {place: np.asarray(images[place : place + 1][0]) for place in wanted}
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        remedy = f"Delete it, then {info.way_to_get_it} again."
-        raise DataError(f"The file {path} can't be read ({error}). {remedy}") from None
+        raise _damaged(path, info, error) from None
+
+
+def _damaged(path: Path, info: DatasetInfo, error: Exception) -> DataError:
+    return DataError(f"The file {path} can't be read ({error}). Delete it, then {info.way_to_get_it} again.")
 
 
 @lru_cache(maxsize=len(MINIS))

@@ -39,7 +39,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A whole data set in memory. No image is in two of `train`, `val` and `test`.
+    """A whole data set in memory. No place of the official sets is in two of `train`, `val` and `test`.
+
+    Of an imported set that holds a picture more than once, its copies may be in different ones.
 
     classes: names in the order of the labels. maker: of a set of scenes, what makes the scenes to learn from; then
     `train` is only a sample of them.
@@ -71,7 +73,7 @@ def assemble(info: DatasetInfo, tensors: Mapping[str, Tensor]) -> Dataset:
         train=_take(tensors, "train", train),
         val=_take(tensors, "train", val),
         test=_take(tensors, "test", test),
-        fingerprint=_fingerprint(tensors["test_images"], tensors["test_labels"]),
+        fingerprint=fingerprint(tensors["test_images"], tensors["test_labels"]),
     )
 
 
@@ -97,8 +99,8 @@ def _take(tensors: Mapping[str, Tensor], part: str, places: Tensor) -> Split:
     )
 
 
-def _fingerprint(images: Tensor, labels: Tensor) -> str:
-    """SHA-256 over the shape in words, the bytes of uint8 [N, H, W, C] and the bytes of uint8 [N]."""
+def fingerprint(images: Tensor, labels: Tensor) -> str:
+    """SHA-256 over the shape of the images in words, their bytes and those of the labels: uint8 [N, ...] each."""
     digest = hashlib.sha256(str(list(images.shape)).encode())
     digest.update(images.contiguous().numpy().data)
     digest.update(labels.contiguous().numpy().data)

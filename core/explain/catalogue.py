@@ -15,7 +15,6 @@ class Method:
     """What a form says about a method: `title` and `summary` in words for people, `source` the paper.
 
     reads_layer: whether it weighs the feature map of a layer; the others look at the image alone.
-    reads_target: whether another class gives another map.
     """
 
     name: str
@@ -23,7 +22,6 @@ class Method:
     summary: str
     source: str
     reads_layer: bool = True
-    reads_target: bool = True
 
 
 METHODS: dict[str, Method] = {
@@ -58,7 +56,6 @@ METHODS: dict[str, Method] = {
             "Eigen-CAM",
             "The strongest pattern of the feature map, whatever the class.",
             "Muhammad and Yeasin 2020, arXiv:2008.00299",
-            reads_target=False,
         ),
         Method(
             "occlusion",

@@ -21,36 +21,49 @@ from core.models.registry import ModelInfo, build, describe, names, register
 __all__ = ["ModelInfo", "build", "describe", "names", "register"]
 
 register(
-    "mlp", "MLP", "Sees an image as one long row of pixels; knows nothing about neighbours.", 512, (8, 4096), "mlp"
+    "mlp",
+    title="MLP",
+    summary="Sees an image as one long row of pixels; knows nothing about neighbours.",
+    width=512,
+    widths=(8, 4096),
 )
-register("cnn", "CNN", "Three layers of small filters that slide over the image, then a vote.", 32, (4, 256), "cnn")
+register(
+    "cnn",
+    title="CNN",
+    summary="Three layers of small filters that slide over the image, then a vote.",
+    width=32,
+    widths=(4, 256),
+)
 register(
     "convnet",
-    "ConvNet",
-    "Sixteen layers of filters, one after the other.",
-    32,
-    (4, 256),
-    "resnet",
+    title="ConvNet",
+    summary="Sixteen layers of filters, one after the other.",
+    width=32,
+    widths=(4, 256),
+    family="resnet",
     any_size=True,
 )
 register(
     "resnet",
-    "ResNet",
-    "The same sixteen layers, with shortcuts that skip two at a time.",
-    32,
-    (4, 256),
-    "resnet",
+    title="ResNet",
+    summary="The same sixteen layers, with shortcuts that skip two at a time.",
+    width=32,
+    widths=(4, 256),
     any_size=True,
 )
 register(
     "speednet",
-    "SpeedNet",
-    "Seven layers, shaped for the shortest time to 94 % on photographs.",
-    64,
-    (4, 128),
-    "speednet",
+    title="SpeedNet",
+    summary="Seven layers, shaped for the shortest time to 94 % on photographs.",
+    width=64,
+    widths=(4, 128),
     any_size=True,
 )
 register(
-    "fcn", "FCN", "A CNN without linear layers: it says of every pixel what it is.", 32, (4, 128), "fcn", task="masks"
+    "fcn",
+    title="FCN",
+    summary="A CNN without linear layers: it says of every pixel what it is.",
+    width=32,
+    widths=(4, 128),
+    task="masks",
 )

@@ -45,7 +45,10 @@ class ConvolutionalCNN(nn.Module):
 
 
 class Context(nn.Module):
-    """A 3x3 convolution with batch norm whose output is added to its input: each sees 16 pixels more of the field.
+    """A 3x3 convolution with batch norm whose output is added to its input.
+
+    Each sees one place of its map more in every direction: 8 pixels of the field where the map has an eighth of its
+    sides, 4 where it has a quarter.
 
     forward: float [N, C, H, W] -> the same shape, at least 0 where the input is.
     """

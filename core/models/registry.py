@@ -25,7 +25,8 @@ CLASSES = (2, 1000)
 class ModelInfo:
     """What a form or a table says about a model: `title` and `summary` in words for people.
 
-    width: filters of the narrowest 3x3 layers (MLP: units of a hidden layer) when nobody chooses.
+    width: what the filters of its layers are multiples of, 1 to 4 times (MLP: units of a hidden layer), when nobody
+    chooses.
     widths: the least and the greatest width allowed, both included.
     family: the module of `core.models` that builds it.
     task: "classes", it answers for an image; "masks", for every pixel.
@@ -47,21 +48,24 @@ _known: dict[str, ModelInfo] = {}
 
 def register(
     name: str,
+    *,
     title: str,
     summary: str,
     width: int,
     widths: tuple[int, int],
-    family: str,
+    family: str = "",
     task: str = "classes",
     any_size: bool = False,
 ) -> None:
     """Make a model known: `core.models.<family>` must hold a function `name(in_shape, num_classes, *, width)`.
 
+    family: the module's name, if it is not the model's. The rest is as in ModelInfo.
+
     Raises: ValueError when the name is taken.
     """
     if name in _known:
         raise ValueError(f"There is already a model {name!r}. Known: {', '.join(_known)}. Take another name.")
-    _known[name] = ModelInfo(name, title, summary, width, widths, family, task, any_size)
+    _known[name] = ModelInfo(name, title, summary, width, widths, family or name, task, any_size)
 
 
 def names(task: str | None = None) -> list[str]:
@@ -82,9 +86,9 @@ def describe(name: str) -> ModelInfo:
 def build(name: str, in_shape: tuple[int, int, int], num_classes: int, **options: object) -> nn.Module:
     """A new network in training mode, on the CPU, with float32 weights.
 
-    It maps images float [N, C, H, W] in 0..1 to logits float [N, num_classes], or [N, num_classes, H, W] where its task
-    is masks, float32 also under autocast. The weights
-    are drawn from torch's global generator: call `torch.manual_seed` first to get the same ones again.
+    It maps images float [N, C, H, W] in 0..1 to logits float32 [N, num_classes], or [N, num_classes, H, W] where its
+    task is masks, also under autocast. The weights are drawn from torch's global generator: call `torch.manual_seed`
+    first to get the same ones again.
 
     in_shape: (C, H, W) of one image; C from 1 to 4, H and W from 8 to 256 pixels.
     num_classes: 2 to 1000.

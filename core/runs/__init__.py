@@ -3,6 +3,7 @@
     places.py    what an id looks like, and the folders that have one
     status.py    where a run stands: its state, and the words that change it
     meta.py      a person's words about a run
+    refusing.py  refusals: what a disk or a lock refuses, as an error of ours
     results.py   the one evaluation on the sealed test set
     run.py       Run: one folder, and everything that can be asked of it
     store.py     RunStore: making, finding and discarding runs
@@ -16,6 +17,7 @@ from core.names import clean_name
 from core.runs.auditing import Finding, audit, in_words
 from core.runs.meta import Meta, clean_tags
 from core.runs.places import RUN_ID, SHIPPED
+from core.runs.refusing import refusals
 from core.runs.run import Run
 from core.runs.status import ENDED, LIVE, RESUMABLE, STATES, WORDS, Status
 from core.runs.store import RunStore
@@ -37,4 +39,5 @@ __all__ = [
     "clean_name",
     "clean_tags",
     "in_words",
+    "refusals",
 ]

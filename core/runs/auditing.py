@@ -48,11 +48,12 @@ def audit(store: RunStore, told: Callable[[int, int], None] | None = None) -> li
 
 def in_words(findings: list[Finding], runs: int) -> str:
     """A sentence of counts. runs: how many were looked at."""
+    number = "1 run" if runs == 1 else f"{runs} runs"
     if not findings:
-        return f"All is well with {runs} runs: every file is whole, and they agree with each other."
+        return f"All is well with {number}: every file is whole, and they agree with each other."
     ids = {finding.run_id for finding in findings}
     damage = sum(finding.severity == checks.DAMAGE for finding in findings)
-    return f"Damage: {damage}, loose ends: {len(findings) - damage}, in {len(ids)} of {runs} runs."
+    return f"Damage: {damage}, loose ends: {len(findings) - damage}, in {len(ids)} of {number}."
 
 
 def audit_run(run: Run) -> list[Finding]:

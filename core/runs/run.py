@@ -5,6 +5,7 @@ Every cache here can be thrown away. Leaves the weights and states to `core.chec
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ from core.metrics import Metrics, MetricsReader
 from core.names import clean_name
 from core.runs import places, results
 from core.runs.meta import Meta, clean_tags
+from core.runs.refusing import refusals
 from core.runs.status import STATES, WORDS, Status
 from core.tensors import MOST_HEADER_BYTES
 
@@ -53,8 +55,20 @@ class Run:
 
     @cached_property
     def config(self) -> TrainConfig:
-        """Every knob of the run. Raises: RunError when the file is damaged."""
+        """Every knob of the run.
+
+        Raises: RunError when the file is damaged; ConfigError or UnknownNameError when a knob in it has a value that it
+        can't have, such as a network that is no longer here.
+        """
         return TrainConfig.from_dict(self._config_file["config"])
+
+    @property
+    def config_or_none(self) -> TrainConfig | None:
+        """The config, or None when it can't be read."""
+        try:
+            return self.config
+        except LabError:
+            return None
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -77,11 +91,8 @@ class Run:
         """A person's name for the run, else model, data set, recipe and seed."""
         if name := self.meta().name:
             return name
-        try:
-            config = self.config
-            return f"{config.model} on {config.dataset}, {config.recipe}, seed {config.seed}"
-        except LabError:
-            return self.id
+        config = self.config_or_none
+        return f"{config.model} on {config.dataset}, {config.recipe}, seed {config.seed}" if config else self.id
 
     def meta(self) -> Meta:
         """A person's words about it; empty where there are none, or they can't be read."""
@@ -99,21 +110,22 @@ class Run:
     def rename(self, name: str) -> None:
         """Give it a name; control characters go, and what is longer than 100 characters is cut.
 
-        Raises: RunError for a run that ships with CNN Lab.
+        Raises: RunError for a run that ships with CNN Lab, or when the disk refuses.
         """
         self._set_meta(name=clean_name(name))
 
     def tag(self, tags: Iterable[str]) -> None:
-        """Give it these tags instead of those it has. Raises: RunError for a run that ships with CNN Lab."""
+        """Give it these tags instead of those it has. Raises: RunError as `rename` does."""
         self._set_meta(tags=clean_tags(tags))
 
     def hide(self, hidden: bool) -> None:
-        """Leave it out of tables, or not. Raises: RunError for a run that ships with CNN Lab."""
+        """Leave it out of tables, or not. Raises: RunError as `rename` does."""
         self._set_meta(hidden=hidden)
 
     def _set_meta(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Meta
         self._refuse_if_shipped()
-        write_json(self.path / "meta.json", asdict(replace(self.meta(), **changes)))
+        with refusals(f"Run {self.id} could not be changed"):
+            write_json(self.path / "meta.json", asdict(replace(self.meta(), **changes)))
 
     @property
     def is_shipped(self) -> bool:
@@ -171,16 +183,24 @@ class Run:
         return status
 
     def is_held(self) -> bool:
-        """Whether a process holds the run's lock, that is, works on it."""
+        """Whether a process holds the run's lock, that is, works on it. False for a run that is gone."""
         try:
             with self.held():
                 return False
         except Timeout:
             return True
+        except FileNotFoundError:
+            return False
 
     @contextmanager
     def held(self, timeout_seconds: float = 0.0) -> Iterator[None]:
-        """Hold the run's lock. Raises: filelock.Timeout when another holds it that long."""
+        """Hold the run's lock.
+
+        Raises: filelock.Timeout when another holds it that long; FileNotFoundError when the run is gone: a lock would
+        make its folder anew, and that would be listed as a damaged run.
+        """
+        if not self.path.is_dir():
+            raise FileNotFoundError(errno.ENOENT, f"Run {self.id} is gone", str(self.path))
         with FileLock(self.path / "lock", timeout=timeout_seconds, thread_local=False):
             yield
 
@@ -195,9 +215,13 @@ class Run:
         return word if word in WORDS else "run"
 
     def say(self, word: str) -> None:
-        """Leave a word for whoever works on the run. Raises: RunError for a run that ships with CNN Lab."""
+        """Leave a word for whoever works on the run.
+
+        Raises: RunError for a run that ships with CNN Lab, or when the disk refuses.
+        """
         self._refuse_if_shipped()
-        write_json(self.path / "control.json", {"word": word})
+        with refusals(f"Run {self.id} could not be told to {word}"):
+            write_json(self.path / "control.json", {"word": word})
 
     def _refuse_if_shipped(self) -> None:
         if self.is_shipped:

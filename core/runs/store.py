@@ -8,26 +8,29 @@ import secrets
 import shutil
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core import data, machine
 from core.config import TrainConfig
 from core.data.own import shelf
-from core.errors import LabError, RunError, UnknownNameError, shown
+from core.errors import RunError, UnknownNameError, shown
 from core.files import sync_folder, write_json
 from core.names import clean_name
 from core.runs import places
 from core.runs.meta import Meta
 from core.runs.places import ID_LETTERS, RUN_ID, run_folders
+from core.runs.refusing import refusals
 from core.runs.run import Run
 from core.runs.status import Status
 
 TRASH = ".trash"
 SECONDS_IN_TRASH = 3600.0
+SECONDS_FOR_LOCK = 10.0  # another process holds these locks for a moment at a time
 
 
 class RunStore:
@@ -48,11 +51,7 @@ class RunStore:
 
     def get(self, run_id: str) -> Run:
         """The run with this id. Raises: UnknownNameError when it is no id, or no run has it."""
-        if not isinstance(run_id, str) or not RUN_ID.match(run_id):
-            raise UnknownNameError(
-                f"{shown(run_id)} is not the id of a run. An id looks like 20261123-194059-k3f9; "
-                "`python -m core list` and the Train page show those that exist."
-            )
+        _check_id(run_id)
         path = (places.SHIPPED if run_id.startswith("ref-") else self.root) / run_id
         if not path.is_dir():
             raise UnknownNameError(f"There is no run {run_id} any more. `python -m core list` shows those there are.")
@@ -82,57 +81,75 @@ class RunStore:
         return self._run(path)
 
     def runs_on(self, dataset: str) -> tuple[Run, ...]:
-        """The runs that learn or learned from this data set, the newest first."""
-        return tuple(run for run in self.list() if _dataset_of(run) == dataset)
+        """The runs that learn or learned from this data set, the newest first; none whose config is damaged."""
+        configs = ((run, run.config_or_none) for run in self.list())
+        return tuple(run for run, config in configs if config and config.dataset == dataset)
 
     def new_id(self) -> str:
-        """An id that no run has yet: when it was made (UTC) and four random letters."""
+        """A new id: the time (UTC) and four random letters, one of a million combinations each second."""
         letters = "".join(secrets.choice(ID_LETTERS) for _ in range(4))
         return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + letters
 
     def create_once(self, config: TrainConfig, name: str, token: str) -> Run:
         """Make a run unless a form with this token already made one; then that one.
 
-        The token's file is made by one caller only, whichever process it is in. Raises: RunError.
+        The token's file is made by one caller only, whichever process it is in.
+
+        Raises: RunError when the disk refuses, or another process is making it for longer than ten seconds.
         """
-        folder = self.root / ".tokens"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        with FileLock(str(path) + ".lock", timeout=10):
-            run_id = path.read_text() if path.exists() else ""
+        path = self.root / ".tokens" / hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+        with refusals(f"No run could be made in {self.root}"), FileLock(f"{path}.lock", timeout=SECONDS_FOR_LOCK):
+            run_id = path.read_text("utf-8", "replace") if path.exists() else ""
             if RUN_ID.match(run_id) and (self.root / run_id).is_dir() and self.get(run_id).word() != "discard":
                 return self.get(run_id)
-            run = self.create(config, name)
-            path.write_text(run.id)
-            return run
+            run_id = self.new_id()
+            path.write_text(run_id)  # first: where that fails, or is all that happens, there is no run
+            return self.create(config, name, run_id=run_id)
 
     # Discarding
 
     def settle_discarded(self) -> None:
-        """Move runs that are to be discarded, and that nobody works on any more, to the trash; empty what is old."""
-        for path in run_folders(self.root):
-            run = self._run(path)
-            if run.word() == "discard" and not run.is_held():
-                self._to_trash(run)
+        """Move runs that are to be discarded, and that nobody works on any more, to the trash; empty what is old.
+
+        Raises: RunError when the disk refuses.
+        """
+        discarded = [run for path in run_folders(self.root) if (run := self._run(path)).word() == "discard"]
+        if discarded:
+            with refusals("What was discarded could not be moved to the trash"), self._trash_lock():
+                for run in discarded:
+                    self._to_trash(run)
         for path in run_folders(self.root / TRASH):
-            if time.time() - path.stat().st_mtime > SECONDS_IN_TRASH:
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process has emptied it
+                if time.time() - path.stat().st_mtime > SECONDS_IN_TRASH:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def restore_discarded(self, run_id: str) -> Run:
-        """Take a run back out of the trash. Raises: UnknownNameError when it is gone for good."""
+        """Take a run back out of the trash.
+
+        Raises: UnknownNameError when it is gone for good; RunError when the disk refuses.
+        """
+        _check_id(run_id)
         path, trashed = self.root / run_id, self.root / TRASH / run_id
-        if RUN_ID.match(run_id) and trashed.is_dir() and not path.exists():
-            trashed.rename(path)
-        run = self.get(run_id)
-        run.say("run")
-        return run
+        if path.is_dir() or trashed.is_dir():
+            with refusals(f"Run {run_id} could not be brought back"), self._trash_lock():
+                if not path.exists():
+                    trashed.rename(path)
+                self.get(run_id).say("run")
+        return self.get(run_id)
 
     def _to_trash(self, run: Run) -> None:
+        """Move it, unless it was brought back meanwhile, is worked on, or is there already."""
         trash = self.root / TRASH
         trash.mkdir(exist_ok=True)
-        run.path.rename(trash / run.id)
-        os.utime(trash / run.id)
-        self._runs.pop(run.path, None)
+        with suppress(Timeout, FileNotFoundError), run.held():  # so that nobody begins to work on it meanwhile
+            if run.word() == "discard":
+                run.path.rename(trash / run.id)
+                os.utime(trash / run.id)
+                self._runs.pop(run.path, None)
+
+    def _trash_lock(self) -> FileLock:
+        """Held by whoever moves runs to the trash or out of it, in whichever thread or process."""
+        return FileLock(self.root / ".trash.lock", timeout=SECONDS_FOR_LOCK)
 
     def _run(self, path: Path) -> Run:
         """The one Run object of a folder in this process, so that what it has read is read once."""
@@ -142,12 +159,13 @@ class RunStore:
             return self._runs[path]
 
 
-def _dataset_of(run: Run) -> str:
-    """The data set that a run learns from; empty where its config is damaged."""
-    try:
-        return run.config.dataset
-    except LabError:
-        return ""
+def _check_id(run_id: object) -> None:
+    """Raises: UnknownNameError when it is not the id of a run."""
+    if not isinstance(run_id, str) or not RUN_ID.match(run_id):
+        raise UnknownNameError(
+            f"{shown(run_id)} is not the id of a run. An id looks like 20261123-194059-k3f9; "
+            "`python -m core list` and the Train page show those that exist."
+        )
 
 
 def _own_data(dataset: str) -> dict[str, Any]:

@@ -17,7 +17,9 @@ class Step:
     """How learning went since the last Step event, at most ten a second.
 
     step: steps of learning so far. epoch: the same in epochs. seconds: time trained so far, pauses not counted.
-    loss: mean training loss in nats. accuracy: share of right answers on the training images, 0..1.
+    loss: mean training loss in nats. accuracy: share of right answers on the training images or pixels, 0..1. Both are
+    means since the last event. lr: the learning rate of its last step. images_per_second: training images learned
+    from, by the time since the last event without validations.
     """
 
     step: int
@@ -33,6 +35,7 @@ class Step:
 class Epoch:
     """The end of an epoch: means over its training images, and the whole validation split afterwards.
 
+    step, epoch: done so far. seconds: time trained so far, pauses not counted. Losses in nats, accuracies 0..1.
     best: whether this is the lowest validation loss so far. patience_left: epochs that may pass without a better
     one, None without early stopping. val_iou: mean intersection over union of the digits, 0..1, None where images have
     one class. cpu_seconds: what the process took of the processor's threads, added up; without other work beside it,
@@ -62,7 +65,11 @@ class Weights:
 
 @dataclass(frozen=True)
 class State:
-    """Everything that is needed to go on to the bit: copies on the CPU, and plain numbers."""
+    """Everything that is needed to go on to the bit: copies on the CPU, and plain numbers.
+
+    tensors: the network's under "model.…", the optimiser's under "optimizer.…", contiguous. counters: every field of
+    `learner.Progress` by its name.
+    """
 
     tensors: dict[str, Tensor]
     counters: dict[str, int | float]

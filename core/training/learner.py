@@ -161,11 +161,11 @@ class Learner:
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Float32 [B, C, H, W] in 0..1, channels_last, augmented or made anew, and int64 labels [B] or [B, H, W]."""
         place = (self.config.seed, self.progress.epoch, self.progress.position)
+        torch.manual_seed(step_generator(*place, stream=DROPOUT).initial_seed())  # for dropout and its like
         if self.data.maker is not None:
             images, labels = step_scenes(self.data.maker, len(index), *place)
             batch = images.to(self.device).float().div_(255)
             return batch.contiguous(memory_format=torch.channels_last), labels.to(self.device)
-        torch.manual_seed(step_generator(*place, stream=DROPOUT).initial_seed())  # for dropout and its like
         index = index.to(self.device)
         rows = self.images.permute(0, 2, 3, 1).index_select(0, index)  # as stored: ten times faster than [index]
         mirrored = self.mirrored_first[index] ^ bool(self.progress.epoch % 2)

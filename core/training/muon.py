@@ -25,10 +25,11 @@ ROUNDS = 5
 class Muon(torch.optim.Optimizer):
     """The optimiser. Groups of parameters, each with `lr`, `weight_decay` and `orthogonal`.
 
-    orthogonal: whether the group's steps are made orthogonal: then its parameters are matrices or filters [out, ...],
-    each seen as a matrix of `out` rows. The others make the steps of AdamW. weight_decay: share of a weight that a step
-    at learning rate 1 takes away, beside the gradient's step. dtype: of the arithmetic that makes
-    steps orthogonal: bfloat16 is precise enough, and on a processor that only imitates it eleven times slower.
+    orthogonal: whether the group's steps are made orthogonal: then its parameters are matrices or filters, each seen as
+    a matrix with a row for every place of its first axis: a convolution's outputs, a de-convolution's inputs. The
+    others make the steps of AdamW. weight_decay: share of a weight that a step at learning rate 1 takes away, beside
+    the gradient's step. dtype: of the arithmetic that makes steps orthogonal: bfloat16 is precise enough, and on a
+    processor that only imitates it eleven times slower.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, dtype: torch.dtype = torch.float32) -> None:
@@ -67,11 +68,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(update: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The update [out, ...] with equal singular values and a root mean square near 0.2; same shape and dtype.
+    """The update [rows, ...] with equal singular values and a root mean square near 0.2; same shape and dtype.
 
     dtype: of the five rounds of a Newton-Schulz iteration that does it.
     """
-    matrix = update.flatten(1)  # [out, ...] -> [out, columns]
+    matrix = update.flatten(1)  # [rows, ...] -> [rows, columns]
     is_tall = matrix.shape[0] > matrix.shape[1]
     x: Tensor = (matrix.T if is_tall else matrix).to(dtype)
     x = x / (x.norm() + EPSILON)

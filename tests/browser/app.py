@@ -19,6 +19,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
          "--disable-sync"]  # fmt: skip
 LAPTOP, PHONE = {"width": 1366, "height": 900}, {"width": 390, "height": 844}
 SECONDS_TO_START = 60
+MAIN = "document.querySelector('[data-testid=stMain]')"  # what scrolls
 
 
 def chromium() -> str | None:
@@ -89,8 +90,6 @@ def points(page, chart: int = 0) -> int:
     return int(page.evaluate(POINTS, chart))
 
 
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
+def scrolls_sideways(page) -> bool:
+    """Whether a page is wider than its window, by more than what rounding makes of it."""
+    return bool(page.evaluate(f"{MAIN}.scrollWidth > {MAIN}.clientWidth + 2"))

@@ -31,7 +31,7 @@ class Canvas:
         self.page = page
         self.ink = page.locator("canvas.ink")
         self.ink.wait_for(timeout=30_000)
-        page.locator(".bars li").nth(10).wait_for(timeout=10_000)
+        page.locator(".bars li").nth(10).wait_for(timeout=20_000)
         self.ink.scroll_into_view_if_needed()
 
     def place(self, x: float, y: float) -> Point:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ import pytest
 from tests.browser.app import FLAGS, chromium
 
 ARTEFACTS = Path("artefacts")
+
+
+def pytest_itemcollected(item):
+    """All tests of this folder need a Chromium; CI fails without one."""
+    item.add_marker(pytest.mark.browser)
+    item.add_marker(pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"))
 
 
 @pytest.fixture(scope="module")

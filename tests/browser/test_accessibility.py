@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
@@ -10,15 +9,12 @@ from axe_playwright_python.base import AXE_SCRIPT
 
 from core.runs import RunStore
 from pages.ui import bands, charts, report
-from tests.browser.app import PHONE, chromium, points, server, wait_for
+from tests.browser.app import MAIN, PHONE, points, scrolls_sideways, server
 from tests.browser.canvas import Canvas
 from tests.browser.contrast import contrast
 from tests.load.store import make_store
+from tests.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
-]
 LAPTOP, ZOOMED = {"width": 1366, "height": 768}, {"width": 683, "height": 384}  # at 100 and at 200 %
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 NOT_OURS = [  # rules that Streamlit's own parts break: rule, element
@@ -47,7 +43,6 @@ FIND = """async ([standards, notOurs]) => {
   return found.violations.flatMap(rule => rule.nodes.filter(node => isOurs(rule, node)).map(
     node => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary}`))
 }"""
-MAIN = "document.querySelector('[data-testid=stMain]')"
 # Words that their boxes cut off.
 CUT = """() => [...document.querySelectorAll('[data-testid=stMain] [data-testid=stMarkdownContainer]')].filter(box =>
   getComputedStyle(box).overflowX !== 'visible' && box.scrollWidth > box.clientWidth + 1).map(box => box.textContent)"""
@@ -125,7 +120,7 @@ def assert_all_is_seen_and_said(page):
         found = findings(page)
     assert found == []
     assert [alt for alt in page.evaluate(PICTURES) if len(alt.split()) < 2] == []
-    wait_for(lambda: all(map(is_readable, page.evaluate(CHARTS))), 10, "charts in the colours of the theme")
+    wait_for(lambda: all(map(is_readable, page.evaluate(CHARTS))), 20, "charts in the colours of the theme")
     for chart in page.evaluate(CHARTS):
         assert chart["role"] == "figure"
         assert len(chart["says"].split()) > 5
@@ -154,7 +149,7 @@ def test_axe_finds_nothing_on_a_page_with_content_and_zoom_cuts_nothing_off(page
         see(page, size, scheme)
         assert_all_is_seen_and_said(page)
     see(page, ZOOMED, "light")
-    assert page.evaluate(f"{MAIN}.scrollWidth - {MAIN}.clientWidth") <= 2
+    assert not scrolls_sideways(page)
     assert page.evaluate(CUT) == []
     assert page.evaluate(MOVES) == 0
     assert page.title().endswith("CNN Lab")
@@ -247,7 +242,7 @@ def test_tab_goes_into_a_popover_and_round_and_escape_comes_back(page, address):
     page.get_by_role("button", name="Your own picture").wait_for(timeout=40_000)
     walk(page, "Your own picture")
     page.keyboard.press("Enter")
-    page.get_by_role("dialog", name="Your own picture").wait_for(timeout=10_000)
+    page.get_by_role("dialog", name="Your own picture").wait_for(timeout=20_000)
     for _ in range(2):
         walk(page, "Upload")
         assert page.evaluate("Boolean(document.activeElement.closest('[role=dialog]'))")
@@ -255,5 +250,5 @@ def test_tab_goes_into_a_popover_and_round_and_escape_comes_back(page, address):
         assert "Your own picture" in page.evaluate(FOCUS)[0]
     page.keyboard.press("Tab")
     page.keyboard.press("Escape")
-    page.get_by_role("dialog", name="Your own picture").wait_for(state="detached", timeout=10_000)
-    wait_for(lambda: "Your own picture" in page.evaluate(FOCUS)[0], 5, "the button has the keyboard again")
+    page.get_by_role("dialog", name="Your own picture").wait_for(state="detached", timeout=20_000)
+    wait_for(lambda: "Your own picture" in page.evaluate(FOCUS)[0], 20, "the button has the keyboard again")

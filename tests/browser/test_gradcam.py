@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
 
-from tests.browser.app import LAPTOP, PHONE, chromium, server, wait_for
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
-]
+from tests.browser.app import LAPTOP, PHONE, scrolls_sideways, server
+from tests.waiting import wait_for
 
 
 def strip(page):
@@ -47,9 +42,8 @@ def test_another_class_another_layer_and_another_picture_give_another_map(open_p
         place = seen[1].split(",")[0]
         changed(page, seen, rf"^(?!{place},)")
         page.get_by_text(re.compile("Deletion 0|Nothing argues")).first.wait_for(timeout=60_000)
-        main = "document.querySelector('[data-testid=stMain]')"
-        assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth + 2"), "the page scrolls sideways"
+        assert not scrolls_sideways(page)
         link = page.url
         again = open_page(link, viewport)
         again.locator("[data-testid=stImage] img").first.wait_for(timeout=40_000)
-        wait_for(lambda: strip(again)[1] == strip(page)[1], 10, "the link brings back the view")
+        wait_for(lambda: strip(again)[1] == strip(page)[1], 20, "the link brings back the view")

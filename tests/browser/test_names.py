@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
-
 from pages.ui import words
-from tests.browser.app import LAPTOP, chromium, server, wait_for
+from tests.browser.app import LAPTOP, server
 from tests.hostile.wall import NAMES
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs Chromium"),
-]
+from tests.waiting import wait_for
 
 SHOWN = """() => [...document.querySelectorAll('[data-testid="stMarkdownContainer"]')].map(
   box => [box.textContent, [...box.querySelectorAll('*')].map(element => element.tagName)])"""

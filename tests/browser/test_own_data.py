@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
-
 from tests import own
-from tests.browser.app import LAPTOP, PHONE, chromium, server, wait_for
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
-]
+from tests.browser.app import LAPTOP, PHONE, scrolls_sideways, server
+from tests.waiting import wait_for
 
 
 def test_a_zip_is_sent_seen_and_trained_on(open_page, tmp_path):
@@ -36,5 +28,4 @@ def test_a_zip_is_sent_seen_and_trained_on(open_page, tmp_path):
         phone = open_page(address, PHONE)
         phone.get_by_role("button", name="Show pictures").click()
         phone.get_by_alt_text("4 pictures of the class square.").wait_for(timeout=20_000)
-        main = "document.querySelector('[data-testid=stMain]')"
-        wait_for(lambda: phone.evaluate(f"{main}.scrollWidth <= {main}.clientWidth + 2"), 10, "the phone's width")
+        wait_for(lambda: not scrolls_sideways(phone), 20, "the phone's width")

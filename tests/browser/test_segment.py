@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
 
-from tests.browser.app import LAPTOP, PHONE, chromium, server
+from tests.browser.app import LAPTOP, MAIN, PHONE, scrolls_sideways, server
 from tests.browser.canvas import Canvas
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="needs a Chromium"),
-]
 SEVEN = ((5, 7), (24, 8), (13, 30))
 TWO = ((38, 42), (42, 37), (50, 36), (55, 41), (53, 47), (38, 59), (58, 59))
 BOTH = re.compile(r"Digits read: 7 \(\d+ %\), 2 \(\d+ %\)")
-SCROLLED = "document.querySelector('[data-testid=stMain]').scrollTop"
+SCROLLED = f"{MAIN}.scrollTop"
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +46,7 @@ def test_a_finger_draws_the_same_without_scrolling(browser, address):
     board.touch(*TWO)
     page.get_by_text(BOTH).wait_for(timeout=20_000)
     assert page.evaluate(SCROLLED) == before
-    main = "document.querySelector('[data-testid=stMain]')"
-    assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth + 2"), "the phone scrolls sideways"
+    assert not scrolls_sideways(page)
     page.context.close()
 
 

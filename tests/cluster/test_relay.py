@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -14,8 +10,8 @@ import torch
 from core import relay
 from core.config import TrainConfig
 from core.jobs import PROJECT, JobManager
-from core.runs import RunStore
 from core.worker import work
+from tests.killed import left_by_a_killed_server
 from tests.waiting import learning, state_of, wait_for
 
 LONG = TrainConfig(model="mlp", dataset="mnist-mini", epochs=2000, width=32, threads=1, schedule="constant")
@@ -78,19 +74,8 @@ def test_a_closed_manager_leaves_its_runs_interrupted_with_their_states(store, w
 
 
 @pytest.mark.faults
-def test_a_killed_server_leaves_no_phantom(store, environment, with_fake_ray):
-    script = (
-        "import sys, time; from core.jobs import JobManager; from core.runs import RunStore\n"
-        "from core.config import TrainConfig; import json\n"
-        "print(JobManager(RunStore()).submit(TrainConfig.from_json(sys.argv[1])), flush=True); time.sleep(600)"
-    )
-    command = [sys.executable, "-c", script, json.dumps(LONG.as_dict())]
-    environment = {**os.environ, "CNNLAB_RUNS": environment["CNNLAB_RUNS"]}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT, env=environment) as server:
-        run = RunStore(environment["CNNLAB_RUNS"]).get(server.stdout.readline().strip())
-        wait_for(lambda: run.metrics().steps)
-        server.kill()
-    wait_for(lambda: run.status().state == "interrupted")
+def test_a_killed_server_leaves_no_phantom(store, with_fake_ray, environment):
+    run = left_by_a_killed_server(store, LONG, environment)
     assert run.load_state()[0].step >= run.metrics().steps["step"][-1]
 
 

@@ -101,7 +101,7 @@ def test_lost_three_times_without_a_new_state_it_fails_and_resume_tries_again(st
     run = store.create(small)
     ray.cluster.dies_after = 1
     assert [on_cluster(run) for _ in range(3)] == ["queued", "queued", "failed"]
-    assert "third time in a row, without a new checkpoint" in run.status().reason
+    assert "3 times in a row without a new checkpoint" in run.status().reason
     assert on_cluster(run) == "queued"
 
 

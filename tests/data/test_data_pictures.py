@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from core import data
-from core.data.pictures import _small, pictures
+from core.data.own.bringing import bring
+from core.data.pictures import _small, labels, official_places, pictures
+from core.data.places import location
 from core.errors import DataError, UnknownNameError
 from core.jobs import PROJECT
+from tests import own
 
 
 def as_stored(split, place):
@@ -55,6 +58,22 @@ def test_a_damaged_file_is_a_clear_error(tmp_path, monkeypatch):
         _small.__wrapped__(str(tmp_path / "mnist.safetensors"))
     with pytest.raises(UnknownNameError):
         pictures("imagenet", [0])
+
+
+def test_of_an_imported_set_that_is_damaged_both_say_to_import_its_pictures_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "data"))
+    info = bring(own.folder(tmp_path / "shapes", own.files())).info
+    path = location(info.name)
+    path.write_bytes(path.read_bytes()[:-9])
+    for ask in (lambda: labels(info.name), lambda: pictures(info.name, [0])):
+        with pytest.raises(DataError, match=r"Delete it, then import its pictures again\."):
+            ask()
+
+
+@pytest.mark.parametrize("ask", [lambda name: pictures(name, [0]), labels, official_places])
+def test_scenes_have_no_pictures_of_their_own(ask):
+    with pytest.raises(DataError, match="made anew of the images of mnist-mini"):
+        ask("mnist-mini-scenes")
 
 
 def test_looking_at_pictures_needs_no_torch():

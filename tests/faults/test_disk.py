@@ -6,12 +6,10 @@ import errno
 import os
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +20,7 @@ from core.errors import RunError
 from core.jobs import PROJECT, _settle, hand_over
 from core.runs import RESUMABLE, Run, auditing
 from core.worker import work
+from tests.faults.conftest import copy_of
 from tests.faults.disk import Disk
 
 pytestmark = pytest.mark.faults
@@ -36,19 +35,6 @@ HARMLESS = "left behind by a crash|kept from being used|are left over|marked as 
 @pytest.fixture(autouse=True)
 def _checkpoints_at_every_step(monkeypatch):
     monkeypatch.setattr(worker.training, "fit", partial(training.fit, checkpoint_seconds=0.0))
-
-
-@pytest.fixture
-def whole(store) -> Run:
-    """The same run, undisturbed."""
-    run = store.create(TINY)
-    assert work(run) == "finished"
-    return run
-
-
-def copy_of(store, template: Run) -> Run:
-    path = Path(shutil.copytree(template.path, store.root / store.new_id()))
-    return store.get(path.name)
 
 
 def works_on(run: Run, disk: Disk) -> str:

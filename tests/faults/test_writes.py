@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
 import signal
-from pathlib import Path
 
 import pytest
 
 from core.config import TrainConfig
 from core.jobs import _settle
 from core.runs import Run
-from core.worker import work
+from tests.faults.conftest import copy_of
 from tests.faults.test_kills import assert_alike, assert_nothing_lost_or_twice, files_of
 from tests.faults.worker import work_until
 
@@ -30,26 +28,12 @@ def processes():
     return context
 
 
-@pytest.fixture
-def whole(store) -> Run:
-    """The same run, undisturbed."""
-    run = store.create(TINY)
-    assert work(run) == "finished"
-    return run
-
-
 def lives(processes, run: Run, *words: int) -> int:
     """Work on a run in a process of its own; returns its exit code."""
     process = processes.Process(target=work_until, args=(str(run.path), *words))
     process.start()
     process.join(60)
     return process.exitcode
-
-
-def copy_of(store, template: Run) -> Run:
-    """The same run once more, in its own folder."""
-    path = Path(shutil.copytree(template.path, store.root / store.new_id()))
-    return store.get(path.name)
 
 
 def dies_and_finishes(processes, run: Run, whole: Run, *words: int) -> bool:

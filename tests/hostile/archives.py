@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,8 +14,6 @@ from numpy.lib import format as npy
 
 from tests import own
 from tests.hostile.files import Evil
-
-MEMBER = "circle/000.png"
 
 
 def zipped(*members: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -108,6 +107,15 @@ def arrays(**members: bytes | None) -> bytes:
     return file.getvalue()
 
 
+def twice() -> bytes:
+    """An .npz of good arrays, the images once more behind them."""
+    file = io.BytesIO(arrays())
+    with zipfile.ZipFile(file, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile finds that odd too
+        archive.writestr("images.npy", raw(own.arrays()["images"]))
+    return file.getvalue()
+
+
 def raw(value: np.ndarray) -> bytes:
     """An array as NumPy writes it, objects pickled."""
     file = io.BytesIO()
@@ -160,6 +168,7 @@ ARCHIVES = {  # name: how it is made, and a part of the words that refuse it; No
 ARRAYS = {
     "good arrays": (arrays, None),
     "no images": (lambda: arrays(images=None), "holds no images. Expected are images (uint8"),
+    "an array twice": (twice, "two arrays of the same name"),
     "no labels": (lambda: arrays(labels=None), "holds no labels"),
     "names of another program": (lambda: arrays(images=None, x_train=b"x"), "holds 'x_train'. Expected"),
     "test images without labels": (lambda: arrays(test_images=raw(own.arrays()["images"])), "holds no test_labels"),

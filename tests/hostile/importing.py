@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from pathlib import Path
 
 from core.data.own.bringing import bring
 from core.errors import LabError
 from tests import own
+from tests.hostile.alone import each_alone, forget_peak, peak_mb
 from tests.hostile.archives import ARCHIVES, ARRAYS, MARKER
-from tests.hostile.reading import forget_peak, peak_mb
 
 
 def tell(name: str) -> None:
-    """Print what comes of one file."""
+    """Print what comes of one file, brought into an empty folder."""
+    os.environ["CNNLAB_DATA"] = tempfile.mkdtemp(dir=Path.cwd())
     content = {**ARCHIVES, **ARRAYS}[name][0]()
     forget_peak()
     before = peak_mb()
@@ -31,19 +33,12 @@ def tell(name: str) -> None:
 
 
 def main() -> None:
-    """Every file in a child of its own, in an empty folder: memory that another has given back would hide its own."""
+    """Every file in a child of its own."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.environ["CNNLAB_DATA"] = f"{folder}/first"
         bring(own.archive(own.files(first=900)), "What the first one loads stays for all")
-        for number, name in enumerate({**ARCHIVES, **ARRAYS}):
-            os.environ["CNNLAB_DATA"] = f"{folder}/{number}"
-            if child := os.fork():
-                if os.waitpid(child, 0)[1]:
-                    raise SystemExit(f"no answer on {name}")
-            else:
-                tell(name)
-                os._exit(0)
+        each_alone({**ARCHIVES, **ARRAYS}, tell)
 
 
 if __name__ == "__main__":

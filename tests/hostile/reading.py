@@ -6,25 +6,12 @@ python -m tests.hostile.reading        needs Linux, which can forget how much me
 from __future__ import annotations
 
 import json
-import os
-import re
-from pathlib import Path
 
 from core import drawings
 from core.data.uploads import read_picture
 from core.errors import LabError
+from tests.hostile.alone import each_alone, forget_peak, peak_mb
 from tests.hostile.pictures import KINDS, png
-
-
-def peak_mb() -> float:
-    """The most memory that this process had since it was told to forget."""
-    found = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
-    assert found
-    return int(found[1]) / 1024
-
-
-def forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 def read(content: bytes) -> list[int] | str:
@@ -48,16 +35,5 @@ def tell(name: str) -> None:
     print(json.dumps(told), flush=True)
 
 
-def main() -> None:
-    """Every picture in a child of its own: memory that another one has given back would hide what it takes."""
-    for name in KINDS:
-        if child := os.fork():
-            if os.waitpid(child, 0)[1]:
-                raise SystemExit(f"no answer on {name}")
-        else:
-            tell(name)
-            os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    each_alone(KINDS, tell)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -13,9 +12,10 @@ import torch
 from core import jobs
 from core.config import TrainConfig
 from core.errors import RunError
-from core.jobs import PROJECT, JobManager
+from core.jobs import JobManager
 from core.runs import RunStore
 from core.worker import work
+from tests.killed import left_by_a_killed_server
 from tests.waiting import learning, state_of, wait_for
 
 LONG = TrainConfig(model="mlp", dataset="mnist-mini", epochs=400, width=32, threads=1, schedule="constant")
@@ -114,17 +114,7 @@ def test_closing_the_manager_stores_what_runs_and_keeps_the_queue(store, small):
 
 
 def test_a_killed_server_leaves_no_phantom(store, environment):
-    script = (
-        "import sys, time; from core.jobs import JobManager; from core.runs import RunStore\n"
-        "from core.config import TrainConfig; import json\n"
-        "print(JobManager(RunStore()).submit(TrainConfig.from_json(sys.argv[1])), flush=True); time.sleep(600)"
-    )
-    command = [sys.executable, "-c", script, json.dumps(LONG.as_dict())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT, env=environment) as server:
-        run = store.get(server.stdout.readline().strip())
-        wait_for(lambda: run.metrics().steps)
-        server.kill()
-    wait_for(lambda: run.status().state == "interrupted")
+    run = left_by_a_killed_server(store, LONG, environment)
     assert run.load_state()[0].step >= run.metrics().steps["step"][-1]
 
 

@@ -8,12 +8,12 @@ percentile of the time from a move of the pen to the first frame in which the ne
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 from pathlib import Path
 
 from tests.browser.app import FLAGS, LAPTOP, chromium, server
 from tests.browser.canvas import WATCH, Canvas
+from tests.load.table import percentile
 
 ROUNDS = 6
 
@@ -33,10 +33,10 @@ def main() -> None:
         for number in range(ROUNDS):
             page.get_by_role("button", name="Clear").click()
             _slow_seven(board, 4 + 5 * number)
-        delays = sorted(page.evaluate("window.delays"))
+        delays = page.evaluate("window.delays")
         browser.close()
-    slow = delays[-(len(delays) // 20) - 1]
-    print(f"{len(delays)} moves: median {statistics.median(delays):.0f} ms, 95 % within {slow:.0f} ms")
+    middle, slow = percentile(delays, 0.5), percentile(delays, 0.95)
+    print(f"{len(delays)} moves: median {middle:.0f} ms, 95 % within {slow:.0f} ms")
 
 
 def _slow_seven(board: Canvas, left: int) -> None:

@@ -37,10 +37,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
         make_networks(RunStore(runs))
-        print("script:", in_words(sorted(script_seconds(runs))))
+        print("script:", in_words(script_seconds(runs)))
         with sync_playwright() as playwright, server(runs) as address:
             browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-            print("browser:", in_words(sorted(browser_seconds(browser.new_page(viewport=LAPTOP), address, runs))))
+            print("browser:", in_words(browser_seconds(browser.new_page(viewport=LAPTOP), address, runs)))
             browser.close()
 
 

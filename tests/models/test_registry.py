@@ -53,7 +53,7 @@ def test_listing_and_describing_models_does_not_import_torch():
 def test_a_name_can_be_registered_only_once():
     before = models.describe("cnn")
     with pytest.raises(ValueError, match="already a model 'cnn'"):
-        models.register("cnn", "Another", "Something else.", 8, (1, 9), "mlp")
+        models.register("cnn", title="Another", summary="Something else.", width=8, widths=(1, 9), family="mlp")
     assert models.describe("cnn") is before
 
 

@@ -33,7 +33,7 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def open_page() -> Callable[..., AppTest]:
-    """Opens "home" or "train", with query parameters, and sees that nothing raised."""
+    """Opens a page by its name ("home", "train", ...), with query parameters, and sees that nothing raised."""
 
     def open_one(page: str, **query: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=30)

@@ -11,6 +11,7 @@ import pytest
 
 from core.answers import Answers, answers_of
 from core.comparison import rows
+from core.config import TrainConfig
 from core.files import write_json
 from core.runs import STATES, places
 from core.statistics import Difference, Interval, calibration
@@ -100,12 +101,18 @@ def test_hidden_runs_are_shown_only_when_asked_for(open_page, make_run):
     assert sorted(app.dataframe[0].value["run"]) == ["seen", "unseen"]
 
 
-def test_filters_that_nothing_passes_say_so(open_page, make_run):
-    make_run()
+def test_filters_that_nothing_passes_say_so(open_page, store, make_run):
+    make_run("finished")
+    store.create(TrainConfig(model="cnn")).hide(True)
     app = open_page("compare")
     app.multiselect(key="state").select("finished").run()
-    assert len(app.dataframe[0].value) == 1
+    assert app.dataframe[0].value["state"].tolist() == ["finished"]
+    app.multiselect(key="model").select("cnn").run()
     assert not app.exception
+    assert not app.dataframe
+    assert "No run passes these filters" in text_of(app)
+    app.toggle(key="hidden").set_value(True).run()
+    assert app.dataframe[0].value["model"].tolist() == ["cnn"]
 
 
 def test_the_address_brings_back_the_filters(open_page, make_run):
@@ -292,9 +299,11 @@ def test_a_picked_run_is_renamed_and_tagged(open_page, store, make_run):
     app.text_input(key=f"compare-name-{run.id}").set_value("second")
     button(app, "Save the name").click().run()
     assert app.dataframe[0].value["run"].tolist() == ["second"]
-    run.tag(["lecture"])
-    app.run()
+    next(box for box in app.multiselect if box.label == "Tags").set_value(["lecture"])
+    button(app, "Save the tags").click().run()
+    assert not app.exception
     assert app.dataframe[0].value["tags"].tolist() == ["lecture"]
+    assert run.meta().tags == ("lecture",)
 
 
 def test_a_run_that_ships_can_not_be_put_in_order(open_page, trained):

@@ -215,7 +215,7 @@ def test_every_closer_look_is_drawn(open_page, networks, section, words, model):
     assert words in text_of(app)
     if section == "Inside a network":
         assert ("54 filters" in text_of(app)) == (model == "cnn")
-        assert ("no convolution" in text_of(app)) == (model == "mlp") or model == "mlp"
+        assert ("neither filters nor feature maps" in text_of(app)) == (model == "mlp")
 
 
 def test_what_was_worked_out_once_is_kept(open_page, networks, monkeypatch):

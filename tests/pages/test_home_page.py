@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import RunError
 from core.jobs import JobManager
 from pages.ui import words
-from tests.pages.conftest import APP, button, text_of
+from tests.pages.conftest import button, text_of
 
 
 def test_an_empty_home_says_what_to_do_next_and_names_machine_and_data(open_page):
@@ -126,12 +126,12 @@ def test_all_files_are_checked_at_a_press_and_what_is_wrong_is_said(open_page, s
     button(app, "Check all files").click().run()
     assert not app.exception
     assert [box.value for box in app.success] == [
-        "All is well with 1 runs: every file is whole, and they agree with each other."
+        "All is well with 1 run: every file is whole, and they agree with each other."
     ]
     (trained.path / "model.safetensors").write_bytes(b"short")
     button(app, "Check all files").click().run()
     assert not app.exception
-    assert [box.value for box in app.warning] == ["Damage: 1, loose ends: 0, in 1 of 1 runs."]
+    assert [box.value for box in app.warning] == ["Damage: 1, loose ends: 0, in 1 of 1 run."]
     assert "is missing or not as it was written" in text_of(app).replace("\\", "")
 
 
@@ -145,11 +145,3 @@ def test_a_long_check_shows_how_far_it_is(open_page, trained, monkeypatch):
     )
     button(open_page("home"), "Check all files").click().run()
     assert shown == ["Checking run 1 of 1"]
-
-
-def test_the_app_names_nothing_that_a_browser_would_fetch_from_elsewhere():
-    assert ".svg" in (APP.read_text())
-    before, _, after = APP.read_text().partition("st.navigation(")
-    assert ":material/" not in before  # as page icon it comes from a font server
-    assert "page_icon=ICON" in before  # after the navigation it would be too late: the page's icon is fetched by then
-    assert "page_icon" not in after

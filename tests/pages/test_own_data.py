@@ -162,7 +162,7 @@ def test_many_classes_are_shown_in_part(open_page):
     given = own.npz(**own.arrays(classes=30, size=(8, 8)))
     app = send(open_page("home"), given)
     assert len([image for strip in app.get("image") for image in strip.proto.imgs]) == own_data.MOST_CLASSES
-    assert "10 more, not shown here" in text_of(app)
+    assert "10 more classes are not shown" in text_of(app)
 
 
 # When it is gone

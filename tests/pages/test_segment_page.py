@@ -6,11 +6,15 @@ import cv2
 import numpy as np
 import pytest
 import streamlit as st
+import torch
+from torch import nn
+from torch.nn import functional
 
+from core import models
 from core.config import TrainConfig
 from core.errors import DataError
 from core.worker import work
-from pages.ui import canvas, field, state
+from pages.ui import canvas, field, state, words
 from tests.pages.conftest import button, text_of
 
 SMALL = {"train_size": 100, "batch_size": 20, "epochs": 1, "width": 8, "threads": 1}
@@ -70,27 +74,74 @@ def test_what_no_canvas_says_is_refused_in_words(open_page, network, monkeypatch
     assert "The canvas sent" in text_of(app).replace("\\", "")
 
 
-def test_ink_is_read_and_the_others_are_asked(open_page, network, trained):
+class LeftIsThree(nn.Module):
+    """Calls ink in the left half of a field a 3, other ink a 5. forward: [N, 1, 64, 64] -> [N, 11, 64, 64]."""
+
+    def forward(self, images):
+        labels = torch.where(torch.arange(64) < 32, 3, 5)
+        return sure(torch.where(images[:, 0] > 0.5, labels, 10), 11).permute(0, 3, 1, 2)
+
+
+class TopIsThree(nn.Module):
+    """Calls an image a 3 whose ink begins in the top half, others a 5. forward: [N, 1, 28, 28] -> [N, 10]."""
+
+    def forward(self, images):
+        first = (images[:, 0].amax(2) > 0.2).int().argmax(1)  # [N, 1, 28, 28] -> [N]
+        return sure(torch.where(first < 14, 3, 5), 10)
+
+
+def sure(labels, classes):
+    """Logits of these classes, a last dimension more, without a doubt."""
+    return 50.0 * functional.one_hot(labels, classes)
+
+
+@pytest.fixture
+def known_networks(network, trained, monkeypatch):
+    """Networks in place of those two of which it is known what they read where."""
+    known = {network.id: LeftIsThree(), trained.id: TopIsThree()}
+    monkeypatch.setattr(field, "network", lambda run: known[run.id])
+    return network, trained
+
+
+def test_ink_is_read_the_others_are_asked_and_the_drawing_is_moved_around(open_page, known_networks):
     app = open_page("segment")
-    app.session_state[state.INK] = stroke()
+    app.session_state[state.INK] = stroke()  # in the left half, from the top half on
     app.run()
     assert "The field is empty" not in text_of(app)
     button(app, "Ask the MLP and the CNN").click().run()
     assert not app.exception
-    table = app.dataframe[0].value
-    assert table["network"].tolist() == [trained.name, "this FCN"]
+    network, other = known_networks
+    assert app.dataframe[0].value.to_numpy().tolist() == [
+        [other.name, "3 (100%)", "3 (100%)"],
+        ["this FCN", "3, where they stand", ""],
+    ]
     button(app, "Move the drawing around").click().run()
     assert not app.exception
+    assert "still reads **3**" in text_of(app)
+    captions = [image.caption for strip in app.get("image") for image in strip.proto.imgs]
+    assert captions == [f"{words.md(network.name)}: 44% of 81 places", f"{words.md(other.name)}: 78% of 81 places"]
+
+
+def test_what_is_read_at_81_places_is_told_of_the_place_where_it_was_read(known_networks):
+    network, other = known_networks
+    right = field.shift_test(network, stroke(), 3)
+    left_half = [x < 32 for x in field.PLACES]  # in the middle both halves of the ink are read apart
+    assert right[network.name].tolist() == [left_half] * 9
+    in_top_half = [y - 17 < 32 for y in field.PLACES]  # the stroke begins 17 or 18 pixels above its middle
+    assert right[other.name].tolist() == [[is_in] * 9 for is_in in in_top_half]
+
+
+def test_an_opinion_is_of_the_squeezed_field_and_of_the_centred_ink(known_networks):
+    ink = np.zeros((64, 64), np.uint8)
+    ink[40:60, 6:10] = 255  # begins in the bottom half; centred, 4 pixels below the top
+    (opinion,) = field.opinions(ink)
+    assert opinion.run.id == known_networks[1].id
+    assert (opinion.squeezed, opinion.centred) == ((5, 1.0), (3, 1.0))
 
 
 def test_a_network_of_the_reports_kind_comes_with_its_explanation(open_page, store):
-    pytest.importorskip("torch")
     run = store.create(TrainConfig(model="fcn", dataset="mnist-everywhere", **SMALL), "as in the report")
     run.set_status(state="finished")
-    import torch
-
-    from core import models
-
     torch.manual_seed(0)
     run.save_weights(models.build("fcn", (1, 64, 64), 11, width=8).state_dict(), 1)
     app = open_page("segment")

@@ -34,6 +34,11 @@ def test_a_digit_as_it_is_stands_where_it_was_put_and_its_ink_is_its_mask(digits
         assert torch.equal(mask, torch.where(image >= INK, label, BACKGROUND))
 
 
+def test_no_digit_is_thinned_where_no_pen_draws_one_again(digits, monkeypatch):
+    monkeypatch.setattr(skeletons, "thinned", lambda images: pytest.fail("it takes a second"))
+    maker(digits, AS_IT_IS).scenes(2, RandomState(0))
+
+
 def test_a_digit_may_be_cut_by_the_border(digits):
     images, _ = single(digits.test, 1.0, (0.5, 31.5), 20, 0)
     expected = torch.nn.functional.pad(digits.test.images[:20, :, :, 13:], (0, 49, 18, 18))

@@ -6,7 +6,6 @@ anew for every step; validation and test scenes are the same on every machine.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import Tensor
 from core.data.augment import step_generator
 from core.data.info import DatasetInfo
 from core.data.ink.scenes import AS_IT_IS, EVERYWHERE, LEARNING, TESTING, SceneMaker, SceneSpec
-from core.data.splits import Dataset, Split
+from core.data.splits import Dataset, Split, fingerprint
 
 SAMPLE = 500  # scenes in the `train` split, for whoever wants to look at some
 SEEDS = {"train": 64, "val": 65, "test": 66}
@@ -39,7 +38,8 @@ def assemble(info: DatasetInfo, digits: Dataset) -> Dataset:
         "val": _split(_maker(digits.val, learning), info.val_size, SEEDS["val"]),
         "test": _split(_maker(digits.test, testing), info.test_size, SEEDS["test"]),
     }
-    return Dataset(info.name, info.classes, **splits, fingerprint=_fingerprint(splits["test"]), maker=train)
+    tested = fingerprint(splits["test"].images, splits["test"].labels.to(torch.uint8))
+    return Dataset(info.name, info.classes, **splits, fingerprint=tested, maker=train)
 
 
 def maker_of_test_digits(digits: Dataset) -> SceneMaker:
@@ -72,10 +72,3 @@ def _maker(split: Split, spec: SceneSpec) -> SceneMaker:
 def _split(maker: SceneMaker, count: int, seed: int) -> Split:
     images, labels = maker.scenes(count, RandomState(seed))
     return Split(images, labels, torch.arange(count))
-
-
-def _fingerprint(split: Split) -> str:
-    digest = hashlib.sha256(str(list(split.images.shape)).encode())
-    digest.update(split.images.contiguous().numpy().data)
-    digest.update(split.labels.to(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -102,7 +102,8 @@ class SceneMaker:
         kind = chance.rand(total)
         as_image = kind < self.spec.images
         as_lines = ~as_image & (kind < self.spec.images + self.spec.skeletons)
-        which[as_lines] = which[as_lines] % len(self._lines)
+        if as_lines.any():  # thinning all digits takes a second
+            which[as_lines] = which[as_lines] % len(self._lines)
         labels = np.where(as_image | as_lines, self.labels[which], chance.randint(10, size=total)).astype(np.int64)
         ink = torch.empty(total, SIDE, SIDE, dtype=torch.uint8)
         ink[torch.from_numpy(as_image)] = _warped(self.images[which[as_image]], plan.part(as_image))

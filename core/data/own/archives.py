@@ -34,7 +34,9 @@ def opened(file: IO[bytes]) -> zipfile.ZipFile:
         raise _damaged() from None
     members = archive.infolist()
     if len(members) > 2 * MOST_PICTURES:
-        raise DataError(f"The archive holds {len(members):,} files, at most {MOST_PICTURES:,} pictures are taken.")
+        raise DataError(
+            f"The archive holds {len(members):,} files, at most {MOST_PICTURES:,} pictures are taken. Pack fewer."
+        )
     if any(member.flag_bits & ENCRYPTED for member in members):
         raise DataError("The archive has a password. Pack the files without one.")
     if any(member.compress_type not in METHODS for member in members):

@@ -67,8 +67,8 @@ def read(archive: zipfile.ZipFile) -> Arrays:
 
     Raises: DataError naming what is missing, too much, of the wrong type or shape, or damaged.
     """
+    _check_keys([name.removesuffix(ENDING) for name in archive.namelist()])
     members = {member.filename.removesuffix(ENDING): member for member in archive.infolist()}
-    _check_keys(list(members))
     images, labels = _pair(archive, members, "")
     test_images, test_labels = (
         _pair(archive, members, "test_") if "test_images" in members else (images[:0], labels[:0])
@@ -92,7 +92,7 @@ def _check_keys(names: list[str]) -> None:
     if missing:
         raise DataError(f"The .npz holds no {missing[0]}. {EXPECTED}")
     if len(set(names)) < len(names):
-        raise DataError(f"The .npz names an array twice. {EXPECTED}")
+        raise DataError(f"The .npz holds two arrays of the same name. {EXPECTED}")
 
 
 def _pair(

@@ -132,12 +132,17 @@ def _title(title: str, source: Path | bytes) -> str:
 
 def _from_path(path: Path, squares: Squares, tell: Progress) -> _Found:
     if not path.is_file():  # a pipe would be waited for
-        raise DataError(f"There is no folder and no file {shown(str(path))}.")
+        raise DataError(
+            f"There is no folder and no file {shown(str(path))}. "
+            "Give the path of a folder with a folder of pictures a class, of a ZIP of one, or of an .npz."
+        )
     try:
         with path.open("rb") as file:
             return _from_archive(file, squares, tell)
     except OSError as error:
-        raise DataError(f"{shown(str(path))} can't be read ({error.strerror or error}).") from None
+        raise DataError(
+            f"{shown(str(path))} can't be read ({error.strerror or error}). Let CNN Lab read it, or give a copy of it."
+        ) from None
 
 
 def _from_archive(file: IO[bytes], squares: Squares, tell: Progress) -> _Found:

@@ -31,7 +31,10 @@ def contents(folder: Path) -> tuple[list[File], list[Way]]:
         else:
             files.append(File(way, partial(_read, _inside(root, Path(entry.path), way))))
         if len(files) + len(folders) > 2 * MOST_PICTURES:
-            raise DataError(f"There is far too much in {folder}: at most {MOST_PICTURES:,} pictures are taken.")
+            raise DataError(
+                f"There is far too much in {shown(str(folder))}: at most {MOST_PICTURES:,} pictures are taken. "
+                "Give a folder with fewer, and with nothing else in it."
+            )
     return files, folders
 
 

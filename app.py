@@ -24,6 +24,8 @@ async def open_browser(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-# Streamlit itself asks for the host only where pages talk, not where it hands out files.
-hosts = Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts"), www_redirect=False)
+# Streamlit itself asks for the host only where pages talk, not where it hands out files. No list means any host.
+hosts = Middleware(
+    TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"], www_redirect=False
+)
 app = st.App("pages/frame.py", lifespan=open_browser, middleware=[hosts])

@@ -11,7 +11,7 @@ import streamlit as st
 from core.answers import Answers, answers_of
 from core.comparison import Row, rows
 from core.errors import LabError
-from core.runs import Run
+from core.runs import LIVE, Run
 from core.statistics import Difference, difference
 from core.summaries import Summary
 from core.tables import as_csv, as_latex, as_markdown
@@ -19,7 +19,6 @@ from pages.ui import bands, charts, differ, hygiene, plot, reliability, report, 
 
 FILTERS = {"dataset": "Data set", "model": "Model", "recipe": "Recipe"}
 MOST_PICKED = 8  # as many colours as there are
-LIVE = ("queued", "running")
 SECONDS_BETWEEN_LOOKS = 5.0
 CHART_KINDS = {"loss": "Loss", "accuracy": "Accuracy"}
 download = partial(st.download_button, on_click="ignore")  # a file that is taken changes nothing on the page
@@ -207,7 +206,7 @@ def sealed(picked: list[Row], found: list[Summary]) -> None:
     for summary in (known[run_id] for row in picked for run_id in row.runs if run_id in known):
         if summary.opened:
             times = "once" if len(summary.opened) == 1 else f"{len(summary.opened)} times"
-            st.markdown(f"- {words.md(summary.name)}: opened {times}, at last {words.when(summary.opened[-1])}")
+            st.markdown(f"- {words.md(summary.name)}: opened {times}, last at {words.when(summary.opened[-1])}")
         else:
             st.markdown(f"- {words.md(summary.name)}: still sealed")
 
@@ -226,8 +225,7 @@ def look_again(seen: list[tuple[str, str, int]]) -> None:
 def main() -> None:
     """The page from top to bottom."""
     st.title("Compare", anchor=False)
-    if trouble := st.session_state.pop(state.NOTICE, ""):
-        st.error(words.md(trouble))
+    state.show_notice()
     hygiene.undo()
     found = state.summaries().all()
     if not found:

@@ -54,7 +54,8 @@ def readable(networks: list[Network]) -> list[Network]:
     found = []
     for network in networks:
         try:
-            cam.loaded(network)
+            with st.spinner("Loading libraries and the network…"):
+                cam.loaded(network)
         except LabError as error:
             st.error(words.md(f"{network.label}: {error}"), icon=":material/broken_image:")
         else:
@@ -94,7 +95,7 @@ def ask(networks: list[Network], shown: Shown) -> Question:
                 "the one as deep in proportion.",
             )  # fmt: skip
     if target == TRUE and shown.truth is None:
-        st.caption("Nobody has said what is on your own picture, so it is explained what the networks predict.")
+        st.caption("Nobody has said what is on your own picture, so what the networks predict is explained instead.")
     label = {PREDICTED: None, TRUE: shown.truth}.get(target, names.index(target) if target in names else None)
     against = None if rather == NOTHING else rather if rather == cam.NEXT else names.index(rather)
     return Question(label, against, (layer - 1) / max(1, deepest - 1), method)
@@ -206,7 +207,8 @@ def nothing_to_look_at() -> None:
         "No network for photographs has its weights here yet. Train one on **CIFAR-10** or **CIFAR-10 mini**, and its "
         "decisions can be looked into while it is still learning."
     )
-    st.page_link("train.py", label="Train a network", icon=":material/model_training:")
+    st.page_link("train.py", label="Train a network", icon=":material/model_training:",
+                 query_params={"model": "resnet", "dataset": "cifar10-mini", "recipe": "quick"})  # fmt: skip
 
 
 def main() -> None:

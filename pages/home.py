@@ -1,4 +1,6 @@
-"""Home: what this is, a first run at once, a tour, the networks drawn, what goes on, and what is on this machine."""
+"""Home: what this is, a first run at once, what goes on, a tour, the networks drawn, this machine and its data."""
+
+from typing import Any
 
 import streamlit as st
 
@@ -6,7 +8,7 @@ from core import data, machine
 from core.config import TrainConfig
 from core.errors import LabError
 from core.runs import LIVE, RESUMABLE, Run, Status
-from pages.ui import audience, check, downloads, networks, own_data, state, tour, words
+from pages.ui import audience, charts, check, downloads, networks, own_data, state, tour, words
 
 FIRST = {"model": "cnn", "dataset": "mnist-mini", "recipe": "quick"}
 LINKED = {"experiment": tour.show, "network": networks.show}  # the sections by the parameter that leads to them
@@ -29,8 +31,7 @@ def welcome() -> None:
         ):
             st.switch_page("train.py")
         st.page_link("train.py", label="Choose everything yourself", icon=":material/tune:")
-    if trouble := st.session_state.pop(state.NOTICE, ""):
-        st.error(words.md(trouble), icon=":material/error:")
+    state.show_notice()
 
 
 def start_first() -> None:
@@ -75,16 +76,33 @@ def pace(seen: list[Status], before: float | None = None) -> float | None:
 def run_line(run: Run, status: Status, every: float | None) -> None:
     """A run in one line, every part at its place whatever the run does, with the way to it."""
     label, icon, colour, meaning = words.badge(status)
-    epochs, test = audience.here.metrics(run, every).epochs, run.test()
+    epochs = audience.here.metrics(run, every).epochs
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(label, icon=icon, color=colour, help=meaning, width=BADGE_WIDTH)  # type: ignore[arg-type]
-        st.page_link("train.py", label=words.md(run.name), query_params={"run": run.id}, width=NAME_WIDTH)
-        st.caption(f"validation {max(epochs['val_accuracy']):.2%}" if epochs else "no epoch yet", width=FIGURE_WIDTH)
-        st.caption(f"test {test['accuracy']:.2%}" if test else _how_far(run, len(epochs.get("epoch", []))),
-                   width=FIGURE_WIDTH)  # fmt: skip
+        st.page_link("train.py", label=words.md(run.name), query_params={"run": run.id}, width=NAME_WIDTH,
+                     icon=":material/monitoring:")  # fmt: skip
+        st.caption(_best(epochs), width=FIGURE_WIDTH)
+        st.caption(_tested(run) or _how_far(run, len(epochs.get("epoch", []))), width=FIGURE_WIDTH)
         if status.state in RESUMABLE and st.button("Resume", key=f"resume-{run.id}", icon=":material/play_arrow:"):
             state.attempt(state.manager().resume, run.id)
             st.rerun()
+
+
+def _best(epochs: dict[str, list[Any]]) -> str:
+    """Validation accuracy, or IoU of scenes, at the lowest validation loss, as on all pages."""
+    place = charts.best_epoch(epochs)
+    if place is None:
+        return "no epoch yet"
+    if "val_iou" in epochs:
+        return f"val. IoU {epochs['val_iou'][place]:.2%}"
+    return f"validation {epochs['val_accuracy'][place]:.2%}"
+
+
+def _tested(run: Run) -> str:
+    test = run.test()
+    if not test:
+        return ""
+    return f"test IoU {test['iou']:.2%}" if "iou" in test else f"test {test['accuracy']:.2%}"
 
 
 def _how_far(run: Run, epochs: int) -> str:
@@ -100,7 +118,7 @@ def this_machine() -> None:
     st.header("This machine and its data", anchor=False)
     arithmetic = "bf16, twice as fast or more" if here.bf16 else "float32 (the processor has no bf16)"
     st.markdown(
-        f"{words.md(here.processor)} · {here.cores} cores · {words.memory(here.memory_mb)} of memory · "
+        f"{words.md(here.processor)} · {words.plural(here.cores, 'core')} · {words.memory(here.memory_mb)} of memory · "
         f"computes in {arithmetic}"
     )
 

@@ -21,7 +21,8 @@ def choose() -> Run | None:
     if not known:
         st.info("No network says of every pixel what it is yet. Train one: on the **Train** page, take the data set "
                 "**MNIST mini scenes** and the model **FCN**.")  # fmt: skip
-        st.page_link("train.py", label="Train an FCN", icon=":material/model_training:")
+        st.page_link("train.py", label="Train an FCN", icon=":material/model_training:",
+                     query_params={"model": "fcn", "dataset": "mnist-mini-scenes", "recipe": "quick"})  # fmt: skip
         return None
     linked = st.query_params.get("run", "")
     ids = list(known)
@@ -123,10 +124,10 @@ def _upload() -> None:
     with st.popover("Your own picture", icon=":material/upload:"):
         st.caption("A PNG or JPEG of dark digits on light paper, or light on dark; it is fitted into the field.")
         sent = st.file_uploader("Picture", key="segment-upload", label_visibility="collapsed", max_upload_size=5)
-        if sent is not None and st.session_state.get("segment-taken") != sent.file_id:
+        if sent is not None and st.session_state.get(state.TAKEN) != sent.file_id:
             try:
                 put(field.ink_of_upload(sent.getvalue()))
-                st.session_state["segment-taken"] = sent.file_id
+                st.session_state[state.TAKEN] = sent.file_id
                 st.rerun(scope="fragment")
             except LabError as error:
                 st.error(words.md(str(error)), icon=":material/image_not_supported:")

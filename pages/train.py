@@ -41,8 +41,7 @@ def picker(runs: list[Run], chosen: Run) -> Run:
 
 def notices() -> None:
     """What the last press led to, and Undo for what was discarded."""
-    if words_to_say := st.session_state.pop(state.NOTICE, ""):
-        st.info(words.md(words_to_say))
+    state.show_notice()
     if discarded := st.session_state.get(state.DISCARDED):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"Discarded *{words.md(discarded[1])}*.")

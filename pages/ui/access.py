@@ -1,7 +1,7 @@
 """What Streamlit leaves too faint to see, or out of the keyboard's reach, on every page.
 
-Owns: `style.css` (contrast, where the keyboard is, less motion, columns at 200 %) and `keys.js` (popovers). Leaves the
-colours to `.streamlit/config.toml`, the canvas's and the charts' own keys to them.
+Owns: `style.css` (contrast, where the keyboard is, less motion, columns at 200 %, the top of the page) and `keys.js`
+(popovers). Leaves the colours to `.streamlit/config.toml`, the canvas's and the charts' own keys to them.
 """
 
 from __future__ import annotations

@@ -108,6 +108,10 @@ def best_epoch(epochs: Columns) -> int | None:
     return None if not len(losses) or np.isnan(losses).all() else int(np.nanargmin(losses))
 
 
+def _name(kind: str) -> str:
+    return "IoU" if kind == "iou" else kind.capitalize()
+
+
 def in_words(kind: str, curves: list[Curve]) -> str:
     """What a chart shows, for those who can't see it: the first run in numbers, how many others lie over it."""
     curve, more = curves[0], len(curves) - 1
@@ -118,12 +122,12 @@ def in_words(kind: str, curves: list[Curve]) -> str:
         return f"{Y_TITLES[kind].capitalize()} of {curve.label}: {now}.{others}"
     epochs, place = curve.metrics.epochs, best_epoch(curve.metrics.epochs)
     if place is None:
-        return f"{kind.capitalize()} of {curve.label}: its first epoch is not done yet.{others}"
+        return f"{_name(kind)} of {curve.label}: its first epoch is not done yet.{others}"
     form = "{:.1%}" if kind in SHARES else "{:.3f}"
     values = epochs[f"val_{kind}"]
     first, last, best = (form.format(value) for value in (values[0], values[-1], values[place]))
     return (
-        f"{kind.capitalize()} of {curve.label} on the validation images over {len(values)} epochs: {first} after the "
+        f"{_name(kind)} of {curve.label} on the validation images over {len(values)} epochs: {first} after the "
         f"first, {last} after the last, {best} at the best epoch ({epochs['epoch'][place]}).{others}"
     )
 

@@ -173,7 +173,7 @@ def _caption(subjects: Sequence[Subject], place: int, classes: Sequence[str]) ->
     lines = [f"{classes[subjects[0].answers.label[place]]}:"]
     for subject in subjects:
         answer, sure = classes[subject.answers.prediction[place]], subject.answers.confidence[place]
-        lines.append(f"{subject.row.model} says {answer} ({sure:.0%})")
+        lines.append(f"{subject.row.label} says {answer} ({sure:.0%})")
     return words.md(" · ".join(lines))
 
 

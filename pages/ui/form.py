@@ -178,12 +178,21 @@ def fill_from_address() -> None:
         if name in known:
             st.session_state[key] = name
         else:
-            st.session_state[state.NOTICE] = f"The link names {shown(name)}, which is not among {', '.join(known)}."
+            state.tell(f"The link names {shown(name)}, which is not among {', '.join(known)}.", is_trouble=True)
+    if MODEL in named and DATASET not in named:
+        _fit_data_set()
     if seeds:
         st.session_state[SEEDS] = seeds[:MOST_SEED_LETTERS]
     if named:
         st.session_state[state.CHANGED_KNOBS] = {}
         st.session_state.pop(state.FORKED_FROM, None)
+
+
+def _fit_data_set() -> None:
+    """Take a data set that the model of a link can learn, unless the form has one."""
+    task = models.describe(st.session_state[MODEL]).task if st.session_state.get(MODEL) in models.names() else ""
+    if task and data.describe(st.session_state.get(DATASET, "mnist-mini")).has_masks != (task == "masks"):
+        st.session_state[DATASET] = "mnist-mini-scenes" if task == "masks" else "mnist-mini"
 
 
 def fill_from(run: Run) -> None:
@@ -213,7 +222,7 @@ def fork_in_words(run_id: str, config: TrainConfig) -> str:
 
 def start_button(configs: list[TrainConfig] | None) -> None:
     """The button, which makes one run a seed however often and in however many tabs this form is sent."""
-    tokens = st.session_state.get(state.TOKENS, [])
+    tokens: dict[TrainConfig, str] = st.session_state.get(state.TOKENS, {})
     missing = configs is not None and not data.available(configs[0].dataset)
     pressed = st.button(
         "Start training",
@@ -222,22 +231,22 @@ def start_button(configs: list[TrainConfig] | None) -> None:
         disabled=configs is None or missing,
         help="Get the data set first." if missing else None,
     )
-    if pressed and configs and len(tokens) == len(configs):
+    if pressed and configs:
         _submit(configs, tokens)
-    st.session_state[state.TOKENS] = [_token(config) for config in configs or []]
+    st.session_state[state.TOKENS] = {config: _token(config) for config in configs or []}
 
 
-def _submit(configs: list[TrainConfig], tokens: list[str]) -> None:
+def _submit(configs: list[TrainConfig], tokens: dict[TrainConfig, str]) -> None:
+    """Queue a run for each config. One that the form did not show yet, changed in the moment of the press, is new."""
     known = {run.id for run in state.own_and_shipped()}
     name = st.session_state.get(NAME, "")
     try:
-        ids = [_send(config, name, token) for config, token in zip(configs, tokens, strict=True)]
+        ids = [_send(config, name, tokens.get(config) or _token(config)) for config in configs]
     except LabError as error:
         st.error(words.md(str(error)), icon=":material/error:")
         return
     if all(run_id in known for run_id in ids):
-        st.session_state[state.NOTICE] = "This very form was sent already: here is the run that it made."
-    st.session_state[state.TOKENS] = []
+        state.tell("This very form was sent already: here is the run that it made.")
     st.session_state.pop(state.FORKED_FROM, None)
     state.show_run(ids[0])
     st.rerun()

@@ -5,7 +5,7 @@ Owns: those buttons for the rows that are picked. What ships with CNN Lab is lef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -26,14 +26,12 @@ def show(picked: Sequence[Row]) -> None:
         with st.popover("Tag", icon=":material/label:"):
             _tag(runs)
         hidden = all(run.meta().hidden for run in runs)
-        if st.button("Show again" if hidden else "Hide", icon=":material/visibility_off:", key="hide") and _each(
-            runs, lambda run: run.hide(not hidden)
-        ):
+        if st.button("Show again" if hidden else "Hide", icon=":material/visibility_off:", key="hide"):
+            _each(runs, lambda run: run.hide(not hidden))
             st.rerun()
-        if st.button("Delete", icon=":material/delete:", key="delete", help="Undo brings them back for an hour.") and (
-            _each(runs, lambda run: state.manager().discard(run.id))
-        ):
-            st.session_state[state.DELETED] = [run.id for run in runs]
+        if st.button("Delete", icon=":material/delete:", key="delete", help="Undo brings them back for an hour."):
+            gone = _each(runs, lambda run: state.manager().discard(run.id))
+            st.session_state[state.DELETED] = [run.id for run in gone]
             st.rerun()
 
 
@@ -53,7 +51,8 @@ def undo() -> None:
 
 def _rename(run: Run) -> None:
     name = st.text_input("New name", run.name, max_chars=100, key=f"compare-name-{run.id}")
-    if st.button("Save the name") and state.attempt(run.rename, name):
+    if st.button("Save the name"):
+        state.attempt(run.rename, name)
         st.rerun()
 
 
@@ -62,11 +61,11 @@ def _tag(runs: Sequence[Run]) -> None:
     known = list(dict.fromkeys(tag for run in runs for tag in run.meta().tags))
     key = f"compare-tags-{hash(tuple(run.id for run in runs))}"
     tags = st.multiselect("Tags", known, known, key=key, accept_new_options=True, placeholder="type a new one")
-    if st.button("Save the tags") and _each(runs, lambda run: run.tag(tags)):
+    if st.button("Save the tags"):
+        _each(runs, lambda run: run.tag(tags))
         st.rerun()
 
 
-def _each(runs: Sequence[Run], action: object) -> bool:
-    """Do the same to every run; returns whether it worked for all."""
-    done = [state.attempt(action, run) for run in runs]
-    return all(done)
+def _each(runs: Sequence[Run], action: Callable[[Run], object]) -> list[Run]:
+    """Do the same to every run; returns those with which it worked."""
+    return [run for run in runs if state.attempt(action, run)]

@@ -17,6 +17,13 @@ from core.runs import ENDED, LIVE, RESUMABLE, Run, Status
 from pages.ui import audience, charts, form, plot, state, words
 
 FIGURES = {"loss": "Loss", "accuracy": "Accuracy", "lr": "Learning rate", "speed": "Images a second"}
+HELPS = {
+    "Pause": "Stores all that it needs, and leaves. Resume goes on exactly from there.",
+    "Resume": "Goes on from where it left.",
+    "Stop": "Ends it for good, keeps its best weights and tests them.",
+    "Discard": "Throws it away; Undo brings it back for an hour.",
+    "Fork": "Fills the form with its config, so that you can change one thing and start another run.",
+}
 OF_MASKS = {"loss": "Loss", "iou": "Digit IoU", "lr": "Learning rate", "speed": "Images a second"}
 ENDABLE = (*LIVE, *RESUMABLE)
 MOST_OVERLAYS = 7  # with the run itself as many as there are colours
@@ -28,6 +35,8 @@ def header(run: Run, status: Status, metrics: Metrics) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(words.md(run.name), anchor=False, width="content")
         st.badge(label, icon=icon, color=colour, help=meaning)  # type: ignore[arg-type]
+    if run.is_shipped:
+        st.caption("A reference run that ships with CNN Lab and stays as it is. Fork fills the form with what it did.")
     if status.reason:
         show = st.error if status.state in ("failed", "diverged", "damaged") else st.caption
         show(words.md(status.reason))
@@ -46,25 +55,26 @@ def buttons(run: Run, status: Status) -> None:
         _button("Pause", "pause", own and status.state in LIVE, manager.pause, run.id)
         _button("Resume", "play_arrow", own and status.state in RESUMABLE, manager.resume, run.id)
         _button("Stop", "stop", own and status.state in ENDABLE, manager.stop, run.id)
-        if st.button("Discard", icon=":material/delete:", disabled=not own, key="discard") and state.attempt(
-            manager.discard, run.id
-        ):
-            st.session_state[state.DISCARDED] = (run.id, run.name)
-            st.session_state.pop(state.CHOSEN_RUN, None)
+        if st.button("Discard", icon=":material/delete:", disabled=not own, key="discard", help=HELPS["Discard"]):
+            if state.attempt(manager.discard, run.id):
+                st.session_state[state.DISCARDED] = (run.id, run.name)
+                st.session_state.pop(state.CHOSEN_RUN, None)
             st.rerun()
         fork = {"on_click": state.attempt, "args": (form.fill_from, run)}  # before the form's widgets are drawn
-        if st.button("Fork", icon=":material/call_split:", key="fork", disabled=status.state == "damaged", **fork):
+        if st.button("Fork", icon=":material/call_split:", key="fork", disabled=status.state == "damaged",
+                     help=HELPS["Fork"], **fork):  # fmt: skip
             st.rerun()
         with st.popover("Rename", icon=":material/edit:", disabled=not own or status.state == "damaged"):
             name = st.text_input("New name", run.name, max_chars=100, key=f"name-{run.id}")
-            if st.button("Save the name") and state.attempt(run.rename, name):
+            if st.button("Save the name"):
+                state.attempt(run.rename, name)
                 st.rerun()
 
 
 def _button(label: str, icon: str, enabled: bool, action: Any, run_id: str) -> None:  # noqa: ANN401
     """A button that acts before anything is drawn, so that little time passes in which leaving the page undoes it."""
-    if st.button(label, icon=f":material/{icon}:", disabled=not enabled, key=label.lower(), on_click=state.attempt,
-                 args=(action, run_id)):  # fmt: skip
+    if st.button(label, icon=f":material/{icon}:", disabled=not enabled, key=label.lower(), help=HELPS[label],
+                 on_click=state.attempt, args=(action, run_id)):  # fmt: skip
         st.rerun()
 
 
@@ -97,10 +107,10 @@ def _figures(run: Run, status: Status, metrics: Metrics) -> None:
     cells = {
         "Best validation": (f"{epochs[measure][place]:.2%}" if place is not None else "–"),
         "at epoch": (str(epochs["epoch"][place]) if place is not None else "–"),
-        "Patience left": (str(epochs["patience_left"][-1]) if place is not None and run.config.patience else "off"),
+        "Patience left": _patience_left(run, epochs),
         "Images a second": (f"{steps['images_per_second'][-1]:,.0f}" if steps else "–"),
         "Learning rate": (f"{steps['lr'][-1]:.2g}" if steps else "–"),
-        "Time": words.duration((epochs.get("seconds") or steps.get("seconds") or [0])[-1]),
+        "Time": words.duration(max((column.get("seconds") or [0.0])[-1] for column in (epochs, steps))),
         "Memory": words.memory(status.memory_mb) if status.memory_mb else "–",
     }
     helps = {
@@ -117,6 +127,12 @@ def _figures(run: Run, status: Status, metrics: Metrics) -> None:
     with st.container(horizontal=True):
         for label, value in cells.items():
             st.metric(label, value, help=helps.get(label), width="content")
+
+
+def _patience_left(run: Run, epochs: dict[str, list[Any]]) -> str:
+    if not run.config.patience:
+        return "off"
+    return str(epochs["patience_left"][-1]) if epochs.get("patience_left") else "–"
 
 
 def chosen_view() -> charts.View:

@@ -160,7 +160,7 @@ def _samples(info: data.DatasetInfo) -> None:
             alt = f"{words.plural(count, 'picture')} of the class {name}."
             st.image(strip, words.md(name), alt=alt, width="content")
     if (more := len(info.classes) - len(strips)) > 0:
-        st.caption(f"{more} more, not shown here.")
+        st.caption(f"{more} more {'class is' if more == 1 else 'classes are'} not shown.")
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

@@ -82,7 +82,10 @@ function goAlong(box, event) {
 function drawSoon(box, chart) {
   const rest = chart.inSight ? 0 : Math.max(0, chart.drawn + REST - Date.now())
   clearTimeout(chart.timer)
-  chart.timer = setTimeout(() => { chart.timer = 0; draw(box, chart) }, rest)
+  chart.timer = setTimeout(() => {
+    chart.timer = 0
+    draw(box, chart).catch(error => { box.textContent = error.message })
+  }, rest)
 }
 
 function watch(box) {

@@ -64,7 +64,7 @@ def html(
         f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style>"
         f"<h1>A comparison of networks</h1><p>Made with CNN Lab on {time.strftime('%d %B %Y, %H:%M')}.</p>"
         f"{_table(table)}{f'<h2>Is it real?</h2><ul>{judged}</ul>' if judged else ''}"
-        f"<h2>Curves</h2>{plots}<h2>Configs and environment</h2>{configs}"
+        f"{f'<h2>Curves</h2>{plots}' if figures else ''}<h2>Configs and environment</h2>{configs}"
         f"<script type='application/json' id='figures'>{_in_script(drawn)}</script>"
         f"<script>{LIBRARY.read_text(encoding='utf-8')}</script><script>{DRAW}</script></html>"
     )

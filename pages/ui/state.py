@@ -7,6 +7,7 @@ from the run store: any visitor may clear the caches.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -15,19 +16,21 @@ from core.forecast import Forecaster
 from core.jobs import JobManager
 from core.runs import Run, RunStore
 from core.summaries import Summaries
+from pages.ui import words
 
 CHOSEN_RUN = "chosen_run"  # id of the run that the Train page shows
-TOKENS = "form_tokens"  # of the form as it was last shown, one for each seed
+TOKENS = "form_tokens"  # {config: token} of the form as it was last shown, one for each seed
 SENT = "form_sent"  # {config: (token, when)} of what this tab sent
 CHANGED_KNOBS = "changed_knobs"  # {knob: value} that a person set by hand
 FORKED_FROM = "forked_from"  # id of the run whose config the form was filled with
 DISCARDED = "discarded"  # (id, name) of the run that was discarded last, for Undo
-NOTICE = "notice"  # a sentence to show once, after the rerun that it caused
+NOTICE = "notice"  # (sentence, whether it is trouble) to show once, after the rerun that it caused
 DELETED = "deleted_runs"  # ids of the runs that the Compare page deleted last, for Undo
 PICTURE = "picture"  # place, in the official test set, of the picture that the Grad-CAM page shows
 PICKS = "picture_picks"  # how often a picture was picked, so that an upload and a picked row can be let go
 INK = "segment_ink"  # uint8 [64, 64], what is on the canvas of the Segment page
 INK_VERSION = "segment_ink_version"  # grows whenever the page itself puts ink on the canvas
+TAKEN = "segment_upload_taken"  # id of the uploaded file that is on the canvas
 SCENE = "segment_scene"  # seed of the random scene that was put there, while the canvas still shows it
 AUDITED = "audited"  # (findings, number of runs) of the last check of all files in this tab
 PICKED = "picked_runs"  # ids of the runs that the Compare page has picked
@@ -43,7 +46,7 @@ TAB = "tab"  # a number in 0..1 by which this tab is told from the others
 
 LINKED = {  # the parameter of a link that wins over what a tab remembers
     **{CHOSEN_RUN: "run", PICKED: "runs", PICTURE: "image"},
-    **{EXPERIMENT: "experiment", NETWORKS: "network"},
+    **{EXPERIMENT: "experiment", NETWORKS: "network", INK: "scene"},
 }
 
 
@@ -99,11 +102,23 @@ def show_run(run_id: str) -> None:
     st.session_state[CHOSEN_RUN] = run_id
 
 
-def attempt(action: object, *arguments: object) -> bool:
+def attempt(action: Callable[..., object], *arguments: object) -> bool:
     """Do what a button says; an error of ours becomes the notice. Returns whether it worked."""
     try:
-        action(*arguments)  # type: ignore[operator]
+        action(*arguments)
     except LabError as error:
-        st.session_state[NOTICE] = str(error)
+        tell(str(error), is_trouble=True)
         return False
     return True
+
+
+def tell(sentence: str, *, is_trouble: bool = False) -> None:
+    """Say something at the top of the page, once, when it is next drawn."""
+    st.session_state[NOTICE] = sentence, is_trouble
+
+
+def show_notice() -> None:
+    """What the last press led to, where a page wants it to stand."""
+    if NOTICE in st.session_state:
+        sentence, is_trouble = st.session_state.pop(NOTICE)
+        (st.error if is_trouble else st.info)(words.md(sentence), icon=":material/error:" if is_trouble else None)

@@ -35,7 +35,7 @@ def _needed(runs: Sequence[Run], first: str, second: str, kinds: Sequence[Sequen
         return False
     one, other = models.describe(first).title, models.describe(second).title
     st.info(
-        f"This experiment needs an {one} and a {other} that learned from the same images by the same recipe. Train "
+        f"This experiment needs both {one} and {other}, trained on the same images by the same recipe. Train "
         "them as below, and come back when they have ended: it takes a few minutes.",
         icon=":material/model_training:",
     )

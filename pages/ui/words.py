@@ -18,7 +18,7 @@ BADGES = {  # state: icon, colour, what it means
     "finished": ("check", "green", "did all that it was to do"),
     "stopped": ("stop", "gray", "was stopped by hand; its best weights are kept"),
     "failed": ("error", "red", "could not go on; the reason stands below"),
-    "diverged": ("trending_up", "red", "its loss became no number; a smaller learning rate helps"),
+    "diverged": ("trending_up", "red", "its loss is no longer a number; a smaller learning rate helps"),
     "damaged": ("broken_image", "red", "has files that can't be read"),
 }
 

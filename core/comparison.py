@@ -125,7 +125,8 @@ def _one_a_seed(runs: Sequence[Summary]) -> list[Summary]:
 
 def _interval(runs: Sequence[Summary], accuracies: list[float]) -> Interval | None:
     if len(accuracies) > 1:
-        return mean_interval(accuracies)
+        found = mean_interval(accuracies)  # of few seeds it may be wider than what an accuracy can be
+        return Interval(max(0.0, found.low), min(1.0, found.high))
     tested = [run for run in runs if run.test_accuracy is not None and run.test_images]
     if not tested:
         return None

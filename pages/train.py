@@ -31,8 +31,9 @@ def picker(runs: list[Run], chosen: Run) -> Run:
     known = {run.id: run for run in [*runs, chosen]}
     place = list(known).index(chosen.id)
     picked = st.selectbox(
-        "Run", list(known), index=place, format_func=lambda run_id: words.label(known[run_id]), key=f"pick-{chosen.id}"
-    )
+        "Run", list(known), index=place, format_func=lambda run_id: words.label(known[run_id]),
+        key=f"pick-{chosen.id}-{words.label(chosen)}",  # a box keeps the words of what it shows, as they were
+    )  # fmt: skip
     if picked != chosen.id:
         state.show_run(picked)
         st.rerun()
@@ -95,7 +96,7 @@ def draw(run_id: str, said: str, others: list[Run], view: charts.View, every: fl
         st.session_state.pop(state.CHOSEN_RUN, None)
         st.rerun()
     status = next((status for each, status in seen if each.id == run_id), None) or run.status()
-    if every is not None and (status.state != said or every != seconds_between_ticks(run, seen, every)):
+    if status.state != said or (every is not None and every != seconds_between_ticks(run, seen, every)):
         st.rerun()  # a fragment's pace is set by a full run of the script; when all has ended, this is the last one
     metrics = audience.here.metrics(run, every)
     queue(seen)

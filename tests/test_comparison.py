@@ -49,6 +49,14 @@ def test_seeds_share_a_row_and_any_other_knob_makes_another(store, fill):
     assert folded[(other.id,)].changed == {"shift": 0}
 
 
+def test_an_interval_of_two_seeds_stays_within_what_an_accuracy_can_be(store, fill):
+    for seed, accuracy in enumerate((0.97, 0.90)):
+        fill(accuracy, seed=seed)
+    (row,) = table(store)
+    assert mean_interval([0.97, 0.90]).high > 1
+    assert (row.test_interval.low, row.test_interval.high) == (pytest.approx(mean_interval([0.97, 0.90]).low), 1.0)
+
+
 def test_a_single_run_has_wilsons_interval_and_no_spread(store, fill):
     fill(0.8512, "mine")
     (row,) = table(store)

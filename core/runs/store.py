@@ -86,9 +86,12 @@ class RunStore:
         return tuple(run for run, config in configs if config and config.dataset == dataset)
 
     def new_id(self) -> str:
-        """A new id: the time (UTC) and four random letters, one of a million combinations each second."""
-        letters = "".join(secrets.choice(ID_LETTERS) for _ in range(4))
-        return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + letters
+        """An id that no run here has: the time (UTC) and four random letters, a million combinations each second."""
+        while True:
+            letters = "".join(secrets.choice(ID_LETTERS) for _ in range(4))
+            run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + letters
+            if not (self.root / run_id).exists() and not (self.root / TRASH / run_id).exists():
+                return run_id
 
     def create_once(self, config: TrainConfig, name: str, token: str) -> Run:
         """Make a run unless a form with this token already made one; then that one.

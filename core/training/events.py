@@ -5,7 +5,7 @@ Step, Epoch and End are the lines of a run's metrics; Weights and State carry te
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Weights:
     """The network at the best validation loss so far: its state_dict, contiguous, on the CPU, a copy."""
 
     step: int
-    tensors: dict[str, Tensor]
+    tensors: dict[str, Tensor] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class State:
     `learner.Progress` by its name.
     """
 
-    tensors: dict[str, Tensor]
+    tensors: dict[str, Tensor] = field(repr=False)
     counters: dict[str, int | float]
 
     @property

@@ -169,7 +169,7 @@ def _verdict(learner: Learner) -> End | None:
     if config.patience and progress.epochs_without_better >= config.patience:
         return End("finished", f"Stopped early: no better validation loss for {config.patience} epochs.")
     if progress.epoch >= config.epochs:
-        return End("finished", f"All {config.epochs} epochs done.")
+        return End("finished", f"All {config.epochs} epochs done." if config.epochs > 1 else "Its one epoch is done.")
     return None
 
 

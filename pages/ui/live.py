@@ -59,6 +59,7 @@ def buttons(run: Run, status: Status) -> None:
             if state.attempt(manager.discard, run.id):
                 st.session_state[state.DISCARDED] = (run.id, run.name)
                 st.session_state.pop(state.CHOSEN_RUN, None)
+                st.query_params.pop("run", None)  # else it would be asked for once more
             st.rerun()
         fork = {"on_click": state.attempt, "args": (form.fill_from, run)}  # before the form's widgets are drawn
         if st.button("Fork", icon=":material/call_split:", key="fork", disabled=status.state == "damaged",
@@ -163,6 +164,8 @@ def overlays(run: Run) -> list[Run]:
 def curves(run: Run, others: list[Run], view: charts.View, every: float | None) -> None:
     """The four charts. every: seconds between two looks, None where nothing is live."""
     drawn = [charts.Curve(each.id, each.name, audience.here.metrics(each, every)) for each in (run, *others)]
+    if every is None and not drawn[0].metrics.steps:
+        return  # it ended before its first step: axes without anything on them say nothing
     columns = [*st.columns(2), *st.columns(2)]
     figures = OF_MASKS if data.describe(run.config.dataset).has_masks else FIGURES
     for column, (kind, title) in zip(columns, figures.items(), strict=True):

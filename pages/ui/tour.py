@@ -134,7 +134,7 @@ def _ask(number: int, experiment: Experiment, runs: Runs) -> None:
     experiment.begin(runs)
     guessed = guesses().get(number)
     if guessed is None:
-        choice = st.radio(f"**{experiment.question}**", list(experiment.options), None, key=f"guess-{number}",
+        choice = st.radio(experiment.question, list(experiment.options), None, key=f"guess-{number}",
                           format_func=experiment.options.__getitem__)  # fmt: skip
         st.button(
             "Show the result", type="primary", icon=":material/visibility:", disabled=choice is None, key="tour-show",

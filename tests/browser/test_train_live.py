@@ -36,8 +36,10 @@ def test_a_network_learns_live_is_paused_resumed_and_finishes_above_90_percent(o
         wait_for(lambda: run.status().state == "paused", 30, "paused")
         page.get_by_role("button", name="Resume", exact=True).and_(page.locator(":enabled")).wait_for(timeout=20_000)
         paused_at = run.metrics().steps["step"][-1]
+        before = points(page)
         press(page, "Resume")
-        wait_for(lambda: run.status().state != "paused", 20, "the press arrived")
+        wait_for(lambda: points(page) > before + 2, 60, "the page that was not left sees it go on")
+        page.get_by_label("Run", exact=True).and_(page.locator("[value*='running']")).wait_for(timeout=20_000)
         page.goto(address)  # leave the page: the run goes on
         second = open_page(f"{address}/train?run={run.id}", PHONE)
         wait_for(lambda: points(second, 1) > first + 5, 60, "another tab, a phone, finds the curve")

@@ -35,7 +35,7 @@ def test_a_folder_a_class_becomes_a_data_set_that_is_listed_and_loads(tmp_path):
     info = brought.info
     assert (info.title, info.classes, info.image_shape) == ("My shapes", own.SHAPES, (1, 28, 28))
     assert data.names()[-1] == info.name
-    assert info.name.startswith("my-my-shapes-")
+    assert info.name.startswith("my-shapes-")
     assert data.describe(info.name) == info
     assert not info.shipped
     dataset = data.load(info.name)

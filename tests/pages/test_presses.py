@@ -97,3 +97,22 @@ def test_a_reference_run_says_why_it_stays_as_it_is(open_page, make_run, monkeyp
 
 def test_a_report_without_curves_has_no_heading_for_them():
     assert "<h2>Curves" not in report.html([["a"], ["b"]], [], {}, {})
+
+
+def test_after_a_discard_nothing_asks_for_the_run_once_more(open_page, make_run):
+    run, other = make_run(name="gone"), make_run(name="other")
+    app = open_page("train", run=run.id)
+    button(app, "Discard").click().run()
+    assert not app.error
+    assert "Discarded" in text_of(app)
+    button(app, "Undo").click().run()
+    assert app.query_params["run"] in (run.id, [run.id])
+    assert other.status().state == "finished"
+
+
+def test_a_run_that_failed_before_its_first_step_shows_no_empty_charts(open_page, store):
+    run = store.create(TrainConfig(model="mlp", dataset="mnist-mini"))
+    run.set_status(state="failed", reason="Its images are not here.")
+    said = text_of(open_page("train", run=run.id))
+    assert "Its images are not here" in said
+    assert "**Loss**" not in said

@@ -40,7 +40,7 @@ def new_name(title: str, content: str) -> str:
     """The name of a data set with this title and this content: letters, digits and hyphens alone."""
     letters = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = "-".join(re.findall(r"[a-z0-9]+", letters))[:LONGEST_SLUG].strip("-")
-    return f"my-{slug or 'set'}-{content[:6]}"
+    return f"my-{slug.removeprefix('my-') or 'set'}-{content[:6]}"
 
 
 def listed() -> list[DatasetInfo]:

@@ -10,6 +10,7 @@ files.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from functools import partial
@@ -62,4 +63,7 @@ def _lead(run: Run, team: training.Team, *, tell: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)  # what keeps the gradients in step holds threads, which now and then abort a process that winds down

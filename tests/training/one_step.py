@@ -8,6 +8,7 @@ The leader writes the largest differences into FILE as JSON, by model.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -85,3 +86,5 @@ def differences(together: Leader, alone: Learner) -> dict[str, float]:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    os._exit(0)  # what keeps the gradients in step holds threads, which now and then abort a process that winds down

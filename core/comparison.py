@@ -27,8 +27,9 @@ NAMING = ("model", "dataset", "recipe", "seed")  # knobs that a row names by the
 class Row:
     """One row: a run, or all seeds of one config. Means are over the runs that have the figure, None if none has.
 
-    runs: their ids. counted: one of them for each seed, a tested one where there is any, since a seed that was trained
-    twice gives the same network again and says nothing about the spread; all figures but bytes are over these.
+    runs: their ids. counted: those that have finished, or all where none has, and of them one for each seed, a tested
+    one where there is any, since a seed that was trained twice gives the same network again and says nothing about the
+    spread; all figures but bytes are over these. seeds: theirs.
     state: the runs' if all agree, else "3 finished, 1 running". changed: knobs that are not as the recipe says.
     test_accuracy 0..1 (of scenes the digits' mean intersection over union), with its standard deviation over seeds
     (None for one) and its 95 % interval: Wilson's for one run, Student's over seeds for more. bytes: of all runs.
@@ -83,7 +84,7 @@ def _group(summary: Summary) -> str:
 
 
 def _row(every: Sequence[Summary]) -> Row:
-    runs = _one_a_seed(every)
+    runs = _one_a_seed([run for run in every if run.state == "finished"] or every)
     first, config = runs[0], runs[0].config or {}
     accuracies = [run.test_accuracy for run in runs if run.test_accuracy is not None]
     best = min(runs, key=lambda run: float("inf") if run.val_loss is None else run.val_loss)

@@ -251,6 +251,7 @@ def main() -> None:
     sealed(picked, found)
 
 
-state.arrive("compare")
+if state.arrive("compare"):
+    state.check_link("runs", state.is_run, "the id of a run that is here")
 main()
 plot.prepare()

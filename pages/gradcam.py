@@ -215,6 +215,7 @@ def main() -> None:
     """The page from top to bottom; how faithful the maps are is worked out last."""
     st.title("Grad-CAM", anchor=False)
     st.markdown("What a network's answer was made of, as a map over the picture, and whether to believe that map.")
+    state.show_notice()
     offered = cam.offered()
     if not offered:
         nothing_to_look_at()
@@ -244,8 +245,10 @@ def main() -> None:
         take_along(cards, shown, judged)
 
 
-state.arrive("gradcam")
 try:
+    if state.arrive("gradcam"):
+        state.check_link("models", state.is_run, "the id of a run that is here")
+        state.check_link("image", gallery.is_place, "the place of a test image that is on this machine")
     main()
 except LabError as error:  # damaged data: the one place that every part of the page depends on
     st.error(words.md(str(error)), icon=":material/error:")

@@ -4,9 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from core import data, machine
+from core import data, machine, models
 from core.config import TrainConfig
-from core.errors import LabError
 from core.runs import LIVE, RESUMABLE, Run, Status
 from pages.ui import audience, charts, check, downloads, networks, own_data, state, tour, words
 
@@ -106,10 +105,8 @@ def _tested(run: Run) -> str:
 
 
 def _how_far(run: Run, epochs: int) -> str:
-    try:
-        return f"epoch {epochs} of {run.config.epochs}"
-    except LabError:
-        return ""
+    config = run.config_or_none
+    return f"epoch {epochs} of {config.epochs}" if config else ""
 
 
 def this_machine() -> None:
@@ -127,12 +124,12 @@ def data_sets(is_ticking: bool) -> None:
     """Every data set, and a button for each file of images that is not here yet."""
     if is_ticking and not downloads.under_way():
         st.rerun()  # the last look: then nothing changes by itself any more
-    lines = ["| data set | images to learn from, and to test | on this machine |", "|---|---|---|"]
+    lines = ["| data set | images to learn from, to validate and to test | on this machine |", "|---|---|---|"]
     missing = {}
     for name in data.names():
         info = data.describe(name)
         channels, height, width = info.image_shape
-        count = f"{info.train_size + info.val_size:,} and {info.test_size:,}"
+        count = f"{info.train_size:,}, {info.val_size:,} and {info.test_size:,}"
         what = f"made of {data.describe(info.made_of).title} in every epoch" if info.made_of else count
         size = f"{width}x{height} {'colour' if channels == 3 else 'grey'}, {len(info.classes)} classes"
         here = ":green-badge[:material/check: here]" if data.available(name) else "not yet"
@@ -147,6 +144,8 @@ def data_sets(is_ticking: bool) -> None:
 
 
 if state.arrive("home"):  # what a link names comes right below the welcome
+    state.check_link("experiment", tour.is_known, "the number of an experiment, such as 2")
+    state.check_link("network", lambda name: name in models.names(), f"one of {', '.join(models.names())}")
     st.session_state[state.FIRST] = next((name for name in LINKED if name in st.query_params), "")
 welcome()
 first = LINKED.get(st.session_state.get(state.FIRST, ""))

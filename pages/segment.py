@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core import data, drawings
 from core.errors import LabError
@@ -13,6 +14,7 @@ from pages.ui import canvas, field, state, words
 
 KEY = "segment-canvas"
 MOST_SEED = 1_000_000
+OPINIONS, SHIFTS = "opinions", "shifts"  # what can be asked about a drawing
 
 
 def choose() -> Run | None:
@@ -32,6 +34,13 @@ def choose() -> Run | None:
     )  # fmt: skip
     st.query_params["run"] = picked
     return known[picked]
+
+
+def field_and_answers(run: Run | None) -> None:
+    """All that follows the pen: an answer about a drawing goes when the drawing changes."""
+    board(run)
+    if run is not None:
+        why_convolutional(run)
 
 
 def board(run: Run | None) -> None:
@@ -116,8 +125,12 @@ def _random_scene() -> None:
 def _linked_scene() -> None:
     """The scene that the address names, on a canvas that nobody has drawn on."""
     seed = st.query_params.get("scene", "")
-    if state.INK not in st.session_state and seed.isdecimal() and len(seed) <= 7:
+    if state.INK not in st.session_state and _is_scene(seed):
         put(field.scene(int(seed))[0], int(seed))
+
+
+def _is_scene(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(MOST_SEED)) and int(text) < MOST_SEED
 
 
 def _upload() -> None:
@@ -195,27 +208,41 @@ def why_convolutional(run: Run) -> None:
     with st.container(horizontal=True):
         asked = st.button("Ask the MLP and the CNN", icon=":material/quiz:", key="ask-others")
         moved = st.button("Move the drawing around", icon=":material/open_with:", key="shift-test")
-    if not (asked or moved):
-        return
     ink = st.session_state.get(state.INK)
     try:
         seen = field.see(run, ink) if ink is not None else None
-        if seen is None:
+        if (asked or moved) and seen is None:
             st.info("Draw a digit first.")
         elif asked:
-            _opinions(ink, seen)
-        else:
-            _shifts(run, ink, seen)
+            _remember(run, ink, OPINIONS, field.opinions(ink))
+        elif moved and len(seen.readings) != 1:
+            st.info("Draw one digit alone for this: it is moved over the whole field.")
+        elif moved:
+            with st.spinner("Reading it at 81 places…"):
+                _remember(run, ink, SHIFTS, field.shift_test(run, ink, seen.readings[0].digit))
+        if seen:
+            _answered(run, ink, seen)
     except LabError as error:
         st.error(words.md(str(error)))
 
 
-def _opinions(ink: field.Pixels, seen: field.Seen) -> None:
+def _remember(run: Run, ink: field.Pixels, question: str, found: object) -> None:
+    st.session_state[state.ASKED] = (run.id, ink, question, found)
+
+
+def _answered(run: Run, ink: field.Pixels, seen: field.Seen) -> None:
+    """What was asked last, while the drawing is still the one that it was asked of."""
+    run_id, of, question, found = st.session_state.get(state.ASKED, ("", None, "", None))
+    if run_id == run.id and np.array_equal(ink, of):
+        (_opinions if question == OPINIONS else _shifts)(ink, seen, found)
+
+
+def _opinions(ink: field.Pixels, seen: field.Seen, found: list[field.Opinion]) -> None:
     left, middle, right = st.columns([1, 1, 3])
     for place, name, image in ((left, "squeezed", drawings.squeezed(ink)), (middle, "centred", drawings.centred(ink))):
         place.image(np.kron(image, np.ones((5, 5), np.uint8)), f"{name} to 28x28", alt=f"The drawing, {name} to 28x28.")
     rows = [{"network": opinion.run.name, "of the squeezed field": _said(opinion.squeezed),
-             "cropped and centred": _said(opinion.centred)} for opinion in field.opinions(ink)]  # fmt: skip
+             "cropped and centred": _said(opinion.centred)} for opinion in found]  # fmt: skip
     reads = " ".join(str(reading.digit) for reading in seen.readings) or "nothing"
     rows.append(
         {"network": "this FCN", "of the squeezed field": f"{reads}, where they stand", "cropped and centred": ""}
@@ -227,18 +254,13 @@ def _said(answer: tuple[int, float]) -> str:
     return f"{answer[0]} ({answer[1]:.0%})"
 
 
-def _shifts(run: Run, ink: field.Pixels, seen: field.Seen) -> None:
-    if len(seen.readings) != 1:
-        st.info("Draw one digit alone for this: it is moved over the whole field.")
-        return
-    digit = seen.readings[0].digit
-    with st.spinner("Reading it at 81 places…"):
-        right = field.shift_test(run, ink, digit)
+def _shifts(_ink: field.Pixels, seen: field.Seen, found: list[tuple[Run, NDArray[np.bool_]]]) -> None:
     st.markdown(
-        f"Where each network still reads **{digit}** when the middle of the drawing stands there (white: it does):"
+        f"Where each network still reads **{seen.readings[0].digit}** when the middle of the drawing stands there "
+        "(white: it does):"
     )
-    columns = st.columns(max(3, len(right)))
-    for column, (name, grid) in zip(columns, right.items(), strict=False):
+    columns = st.columns(max(3, len(found)))
+    for column, (name, grid) in zip(columns, ((run.name, grid) for run, grid in found), strict=False):
         squares = np.kron(np.where(grid, 235, 70).astype(np.uint8), np.ones((16, 16), np.uint8))
         share = f"{grid.mean():.0%} of 81 places"
         column.image(squares, f"{words.md(name)}: {share}", alt=f"{name} reads it at {share}.")
@@ -250,14 +272,14 @@ def main() -> None:
     st.caption(
         "Draw digits anywhere, several if you like: a fully convolutional network says of every pixel what it is."
     )
+    state.show_notice()
     with st.spinner("Loading libraries, digits and the network…"):  # shown at the first look only: then it is quick
         _linked_scene()
         run = choose()
         _warm_up(run)
-    st.fragment(board)(run)
-    if run is not None:
-        st.fragment(why_convolutional)(run)
+    st.fragment(field_and_answers)(run)
 
 
-state.arrive("segment")
+if state.arrive("segment"):
+    state.check_link("scene", _is_scene, f"a number below {MOST_SEED:,}")
 main()

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+from urllib.error import URLError
 
 from core.data import cache
 from core.data.catalogue import describe
@@ -95,6 +96,8 @@ def cause(error: BaseException, timeout_seconds: float) -> str:
         return f"the server fell silent for {timeout_seconds:g} s"
     if "not found or corrupted" in text:
         return f"what arrived is incomplete or damaged, its checksum is wrong ({text})"
+    if isinstance(error, URLError) and isinstance(error.reason, OSError):
+        return f"no network, or its server can't be reached ({error.reason.strerror or error.reason})"
     return text or type(error).__name__
 
 

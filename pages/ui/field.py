@@ -53,12 +53,13 @@ def segmenters() -> list[Run]:
 
 
 def classifiers() -> list[Run]:
-    """The newest run with weights of each network that reads one digit, the simplest first."""
-    newest: dict[str, Run] = {}
-    for run in state.own_and_shipped():
+    """Of each network that reads one digit the run that was the most accurate on its validation images."""
+    accuracy = {summary.id: summary.val_accuracy or 0.0 for summary in state.summaries().all()}
+    best: dict[str, Run] = {}
+    for run in sorted(state.own_and_shipped(), key=lambda run: -accuracy.get(run.id, 0.0)):
         if _has(run, "classes") and run.config.dataset in DIGIT_SETS:
-            newest.setdefault(run.config.model, run)
-    return [newest[name] for name in models.names() if name in newest]
+            best.setdefault(run.config.model, run)
+    return [best[name] for name in models.names() if name in best]
 
 
 def _has(run: Run, task: str) -> bool:
@@ -167,16 +168,16 @@ def _classify(run: Run, images: Pixels) -> Any:  # noqa: ANN401 - an array [N, 1
     return probabilities(network(run), images[:, None])
 
 
-def shift_test(run: Run, ink: Pixels, digit: int) -> dict[str, NDArray[np.bool_]]:
-    """Where each network still reads the digit when the drawing is moved over the field: bool [9, 9] by its name.
+def shift_test(run: Run, ink: Pixels, digit: int) -> list[tuple[Run, NDArray[np.bool_]]]:
+    """Where each network still reads the digit when the drawing is moved over the field: its run with a bool [9, 9].
 
     The networks for one digit see the field squeezed.
     """
     fields = drawings.over_the_field(ink, PLACES)
     shape = (len(PLACES), len(PLACES))
     seen = [see(run, field) for field in fields]
-    right = {run.name: np.array([bool(s) and [r.digit for r in s.readings] == [digit] for s in seen]).reshape(shape)}
+    right = [(run, np.array([bool(s) and [r.digit for r in s.readings] == [digit] for s in seen]).reshape(shape))]
     small = np.stack([drawings.squeezed(field) for field in fields])
     for other in classifiers():
-        right[other.name] = (_classify(other, small).argmax(1) == digit).reshape(shape)
+        right.append((other, (_classify(other, small).argmax(1) == digit).reshape(shape)))
     return right

@@ -145,7 +145,7 @@ def _knob(place: Any, name: str, plain: TrainConfig, changed: dict[str, Any]) ->
 
 def _beginnings(value: str) -> list[str]:
     """Ids of the runs whose weights an FCN can begin with: CNNs on MNIST."""
-    found = [run for run in state.own_and_shipped() if run.has_weights and (config := _config_of(run))
+    found = [run for run in state.own_and_shipped() if run.has_weights and (config := run.config_or_none)
              and config.model == "cnn" and (info := data.describe(config.dataset)).image_shape == (1, 28, 28)
              and not info.is_own]  # fmt: skip
     return list(dict.fromkeys(["", value, *(run.id for run in found)]))
@@ -265,15 +265,8 @@ def _send(config: TrainConfig, name: str, token: str) -> str:
 def _token(config: TrainConfig) -> str:
     """Equal for equal forms that were shown before any of them was sent: the config, and its runs so far."""
     knobs = json.dumps(config.as_dict(), sort_keys=True)
-    runs = sorted(run.id for run in state.own_and_shipped() if _config_of(run) == config)
+    runs = sorted(run.id for run in state.own_and_shipped() if run.config_or_none == config)
     return hashlib.sha256(json.dumps([knobs, runs]).encode()).hexdigest()[:48]
-
-
-def _config_of(run: Run) -> TrainConfig | None:
-    try:
-        return run.config
-    except LabError:
-        return None
 
 
 def data_offer(configs: list[TrainConfig] | None) -> None:

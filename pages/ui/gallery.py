@@ -134,6 +134,11 @@ def choose(places: Sequence[int]) -> Shown | None:
     return Shown(pictures(PICTURES, [place])[place], place, labels(PICTURES)[place])
 
 
+def is_place(text: str) -> bool:
+    """Whether a text is the place of a test image that can be shown."""
+    return _number(text) in labels(PICTURES)
+
+
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 

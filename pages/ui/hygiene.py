@@ -22,7 +22,7 @@ def show(picked: Sequence[Row]) -> None:
         return
     with st.container(horizontal=True):
         with st.popover("Rename", icon=":material/edit:", disabled=len(runs) > 1, help="For one picked run."):
-            _rename(runs[0])
+            rename(runs[0], "compare")
         with st.popover("Tag", icon=":material/label:"):
             _tag(runs)
         hidden = all(run.meta().hidden for run in runs)
@@ -49,11 +49,13 @@ def undo() -> None:
             st.rerun()
 
 
-def _rename(run: Run) -> None:
-    name = st.text_input("New name", run.name, max_chars=100, key=f"compare-name-{run.id}")
-    if st.button("Save the name"):
-        state.attempt(run.rename, name)
-        st.rerun()
+def rename(run: Run, where: str) -> None:
+    """A form for a run's name, which Enter sends. where: names the page, since keys of widgets are all one page's."""
+    with st.form(f"{where}-rename-{run.id}", border=False):
+        name = st.text_input("New name", run.name, max_chars=100, key=f"{where}-name-{run.id}")
+        if st.form_submit_button("Save the name"):
+            state.attempt(run.rename, name)
+            st.rerun()
 
 
 def _tag(runs: Sequence[Run]) -> None:

@@ -14,7 +14,7 @@ from core import data
 from core.errors import LabError
 from core.metrics import Metrics
 from core.runs import ENDED, LIVE, RESUMABLE, Run, Status
-from pages.ui import audience, charts, form, plot, state, words
+from pages.ui import audience, charts, form, hygiene, plot, state, words
 
 FIGURES = {"loss": "Loss", "accuracy": "Accuracy", "lr": "Learning rate", "speed": "Images a second"}
 HELPS = {
@@ -36,7 +36,11 @@ def header(run: Run, status: Status, metrics: Metrics) -> None:
         st.header(words.md(run.name), anchor=False, width="content")
         st.badge(label, icon=icon, color=colour, help=meaning)  # type: ignore[arg-type]
     if run.is_shipped:
-        st.caption("A reference run that ships with CNN Lab and stays as it is. Fork fills the form with what it did.")
+        own = any(not other.is_shipped for other in state.own_and_shipped())
+        yours = "" if own else " You have no runs yet: **Start training** makes one."
+        st.caption(
+            f"A reference run that ships with CNN Lab and stays as it is. Fork fills the form with what it did.{yours}"
+        )
     if status.reason:
         show = st.error if status.state in ("failed", "diverged", "damaged") else st.caption
         show(words.md(status.reason))
@@ -66,10 +70,7 @@ def buttons(run: Run, status: Status) -> None:
                      help=HELPS["Fork"], **fork):  # fmt: skip
             st.rerun()
         with st.popover("Rename", icon=":material/edit:", disabled=not own or status.state == "damaged"):
-            name = st.text_input("New name", run.name, max_chars=100, key=f"name-{run.id}")
-            if st.button("Save the name"):
-                state.attempt(run.rename, name)
-                st.rerun()
+            hygiene.rename(run, "train")
 
 
 def _button(label: str, icon: str, enabled: bool, action: Any, run_id: str) -> None:  # noqa: ANN401

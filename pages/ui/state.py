@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.errors import LabError
+from core.errors import LabError, shown
 from core.forecast import Forecaster
 from core.jobs import JobManager
 from core.runs import Run, RunStore
@@ -31,6 +31,7 @@ PICKS = "picture_picks"  # how often a picture was picked, so that an upload and
 INK = "segment_ink"  # uint8 [64, 64], what is on the canvas of the Segment page
 INK_VERSION = "segment_ink_version"  # grows whenever the page itself puts ink on the canvas
 TAKEN = "segment_upload_taken"  # id of the uploaded file that is on the canvas
+ASKED = "segment_asked"  # (id of the run, ink, question, what was found): what was asked last about a drawing
 SCENE = "segment_scene"  # seed of the random scene that was put there, while the canvas still shows it
 AUDITED = "audited"  # (findings, number of runs) of the last check of all files in this tab
 PICKED = "picked_runs"  # ids of the runs that the Compare page has picked
@@ -92,6 +93,15 @@ def store() -> RunStore:
     return manager().store
 
 
+def is_run(run_id: str) -> bool:
+    """Whether there is such a run."""
+    try:
+        store().get(run_id)
+    except LabError:
+        return False
+    return True
+
+
 def own_and_shipped() -> list[Run]:
     """All runs, the newest first."""
     return store().list()
@@ -113,8 +123,20 @@ def attempt(action: Callable[..., object], *arguments: object) -> bool:
 
 
 def tell(sentence: str, *, is_trouble: bool = False) -> None:
-    """Say something at the top of the page, once, when it is next drawn."""
-    st.session_state[NOTICE] = sentence, is_trouble
+    """Say something at the top of the page, once, when it is next drawn; after what is to be said already."""
+    before, was_trouble = st.session_state.get(NOTICE, ("", False))
+    st.session_state[NOTICE] = f"{before} {sentence}".strip(), is_trouble or was_trouble
+
+
+def check_link(parameter: str, is_known: Callable[[str], bool], expected: str) -> None:
+    """Say so when the address names something that is not there, and let it go of that.
+
+    expected: what might stand there, such as "a number below 5".
+    """
+    given = st.query_params.get_all(parameter)
+    if unknown := [value for value in given if not is_known(value)]:
+        tell(f"The link says {parameter}={shown(unknown[0])}; expected is {expected}.", is_trouble=True)
+        st.query_params[parameter] = [value for value in given if value not in unknown]
 
 
 def show_notice() -> None:

@@ -45,6 +45,11 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.2%}"
 
 
+def _as_shown(value: float | None) -> float | None:
+    """Rounded as text is: the browser rounds a tie otherwise."""
+    return None if value is None else float(_share(value).rstrip("%")) / 100
+
+
 def _rounded(value: float | None) -> str:
     return "" if value is None else f"{value:,.4g}"
 
@@ -92,7 +97,12 @@ COLUMNS = (
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
     """The rows as numbers, a column for each of COLUMNS."""
-    return pd.DataFrame({column.title: [column.value(row) for row in rows] for column in COLUMNS})
+    return pd.DataFrame({column.title: [_cell(column, row) for row in rows] for column in COLUMNS})
+
+
+def _cell(column: Column, row: Row) -> Any:  # noqa: ANN401 - whatever the column holds
+    value = column.value(row)
+    return _as_shown(value) if column.text is _share else value
 
 
 def drawing() -> dict[str, Any]:

@@ -108,6 +108,11 @@ def guesses() -> dict[int, str]:
     return found
 
 
+def is_known(number: str) -> bool:
+    """Whether a text is the number of an experiment."""
+    return number in map(str, EXPERIMENTS)
+
+
 def _choose() -> int:
     """The experiment to show, which the address remembers."""
     linked = st.query_params.get("experiment", "")

@@ -17,6 +17,7 @@ import warnings
 from collections import Counter
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -372,6 +373,11 @@ def test_a_program_that_is_killed_is_told(folder, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"was killed \(signal 9\), probably for want of memory"):
         data.fetch("mnist")
     assert_nothing_left(folder)
+
+
+def test_a_machine_without_a_network_is_told_so_without_pythons_words():
+    nobody = URLError(socket.gaierror(-2, "Name or service not known"))
+    assert download.cause(nobody, 1.0) == "no network, or its server can't be reached (Name or service not known)"
 
 
 def test_the_last_line_of_the_program_is_the_cause(folder, tmp_path, monkeypatch):

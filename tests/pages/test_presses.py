@@ -10,7 +10,7 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.jobs import JobManager
 from core.runs import Run
-from pages.ui import report
+from pages.ui import report, table
 from tests.pages.conftest import button, text_of
 
 
@@ -116,3 +116,42 @@ def test_a_run_that_failed_before_its_first_step_shows_no_empty_charts(open_page
     said = text_of(open_page("train", run=run.id))
     assert "Its images are not here" in said
     assert "**Loss**" not in said
+
+
+@pytest.mark.parametrize(
+    ("page", "parameter", "given"),
+    [
+        ("home", "experiment", "banana"),
+        ("home", "network", "alexnet"),
+        ("compare", "runs", "nope"),
+        ("segment", "scene", "-1"),
+    ],
+)
+def test_a_link_to_what_is_not_there_says_so_and_the_address_lets_go_of_it(open_page, make_run, page, parameter, given):
+    make_run()
+    app = open_page(page, **{parameter: given})
+    assert f"The link says {parameter}='{given}'; expected is" in text_of(app).replace("\\", "")
+    assert given not in app.query_params.get(parameter, [])
+    app.run()
+    assert not app.error, "it is said once"
+
+
+def test_a_name_is_saved_by_its_form_on_both_pages(open_page, make_run):
+    run = make_run(name="before")
+    for number, (page, link) in enumerate({"train": {"run": run.id}, "compare": {"runs": [run.id]}}.items()):
+        app = open_page(page, **link)
+        next(field for field in app.text_input if field.label == "New name").set_value(f"name {number}")
+        button(app, "Save the name").click().run()
+        assert not app.exception
+        assert run.name == f"name {number}"
+
+
+def test_without_a_run_of_ones_own_the_train_page_says_how_to_make_one(open_page, make_run, monkeypatch):
+    run = make_run()
+    assert "You have no runs yet" not in text_of(open_page("train", run=run.id))
+    monkeypatch.setattr(Run, "is_shipped", True)
+    assert "You have no runs yet" in text_of(open_page("train", run=run.id))
+
+
+def test_the_table_rounds_a_tie_as_text_does():
+    assert [table._as_shown(value) for value in (0.92945, 0.5, None)] == [float(f"{0.92945:.2%}"[:-1]) / 100, 0.5, None]

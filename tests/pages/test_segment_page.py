@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -120,11 +123,25 @@ def test_ink_is_read_the_others_are_asked_and_the_drawing_is_moved_around(open_p
     assert "still reads **3**" in text_of(app)
     captions = [image.caption for strip in app.get("image") for image in strip.proto.imgs]
     assert captions == [f"{words.md(network.name)}: 44% of 81 places", f"{words.md(other.name)}: 78% of 81 places"]
+    app.run()
+    assert "still reads **3**" in text_of(app), "it stays while the drawing does"
+    app.session_state[state.INK] = stroke()[::-1].copy()
+    app.run()
+    assert "still reads" not in text_of(app), "of another drawing it says nothing"
+
+
+def test_of_each_network_the_most_accurate_is_asked_not_the_newest(open_page, trained, store):
+    weak = store.get(shutil.copytree(trained.path, store.root / "20990101-000000-weak").name)
+    metrics = weak.path / "metrics.jsonl"
+    metrics.write_text(re.sub(r'"val_accuracy": [\d.]+', '"val_accuracy": 0.01', metrics.read_text()))
+    open_page("segment")
+    assert store.list()[0].id == weak.id
+    assert [run.id for run in field.classifiers()] == [trained.id]
 
 
 def test_what_is_read_at_81_places_is_told_of_the_place_where_it_was_read(known_networks):
     network, other = known_networks
-    right = field.shift_test(network, stroke(), 3)
+    right = {run.name: grid for run, grid in field.shift_test(network, stroke(), 3)}
     left_half = [x < 32 for x in field.PLACES]  # in the middle both halves of the ink are read apart
     assert right[network.name].tolist() == [left_half] * 9
     in_top_half = [y - 17 < 32 for y in field.PLACES]  # the stroke begins 17 or 18 pixels above its middle

@@ -13,7 +13,18 @@ from core import data, models, recipes
 from core.config import TrainConfig
 from core.errors import LabError
 
-BENCHMARKS = ("forecast", "train", "scaling", "ablation", "lesson", "surgery", "explain", "energy", "devices")
+BENCHMARKS = (
+    "forecast",
+    "train",
+    "scaling",
+    "ablation",
+    "lesson",
+    "surgery",
+    "explain",
+    "energy",
+    "devices",
+    "compiled",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -28,7 +28,7 @@ from core.evaluation import Evaluation, evaluate
 from core.loading import load_model
 from core.models.cost import cost_of
 from core.runs import ENDED, RESUMABLE, Run, RunStore
-from core.training.device import choose_device, choose_precision, use_threads
+from core.training.device import choose_device, choose_precision, missed_gpus, use_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,12 @@ class Place:
         """
         device = choose_device(config.device)
         threads = use_threads(config.threads, config.devices)
-        return {"device": device.type, "precision": choose_precision(config.precision, device), "threads": threads}
+        return {
+            "device": device.type,
+            "precision": choose_precision(config.precision, device),
+            "threads": threads,
+            "warning": missed_gpus(config.device, device),
+        }
 
     def memory_mb(self) -> int:
         """The most memory that the run has taken there so far."""
@@ -181,7 +186,7 @@ def _train(
     state, metrics_bytes, warning = stored or (None, 0, "")
     run.cut_metrics(metrics_bytes)
     facts = {"warning": "", "node": "", **place.facts(config)}
-    facts["warning"] = f"{warning}{facts['warning']}".strip()
+    facts["warning"] = " ".join(said for said in (warning, facts["warning"]) if said)
     info = datasets.describe(config.dataset)
     size = cost_of(config.model, info.image_shape, len(info.classes), config.width)
     run.set_status(

@@ -9,7 +9,7 @@ import pytest
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, devices, forecast, lesson, scaling, surgery, train
+from core.bench import ablation, compiled, devices, forecast, lesson, scaling, surgery, train
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
@@ -51,6 +51,24 @@ def test_our_step_is_printed_beside_the_plain_one(monkeypatch, capsys):
     assert head.split()[:3] == ["model", "ours", "images/s"]
     ours, plain, ratio = (float(cell.replace(",", "")) for cell in row.split()[1:4])
     assert ratio == pytest.approx(ours / plain, abs=0.1)
+
+
+def test_a_compiled_step_is_printed_beside_the_plain_one(monkeypatch, capsys):
+    monkeypatch.setattr(models, "names", lambda task=None: ["mlp"])
+    for name, value in {"ROUNDS": 2, "SECONDS": 0.02, "BATCH_SIZE": 64}.items():
+        monkeypatch.setattr(compiled, name, value)
+    monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
+    asked = []
+    monkeypatch.setattr(
+        "torch.nn.Module.compile", lambda network: asked.append(network)
+    )  # really compiling takes a minute
+    monkeypatch.setattr(compiled, "TrainConfig", partial(TrainConfig, width=16))
+    assert main(["bench", "compiled"]) == 0
+    *_, head, row = capsys.readouterr().out.strip().splitlines()
+    assert head.split()[-4:] == ["ratio", "s", "to", "compile"]
+    plain, faster, ratio = (float(cell.replace(",", "")) for cell in row.split()[1:4])
+    assert ratio == pytest.approx(faster / plain, abs=0.01)
+    assert len(asked) == 1
 
 
 def test_several_processes_are_printed_beside_one(monkeypatch, capsys):

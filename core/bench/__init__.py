@@ -4,11 +4,13 @@ forecast.py   what the forecast said against what the run then took
 train.py      our training step against the plain way
 scaling.py    how time and memory grow
 devices.py    what several processes gain over one
+compiled.py   what torch.compile is worth to our training step
 ablation.py   what each ingredient of the fast recipe is worth
 lesson.py     what skip connections are worth without any trick
 surgery.py    what a CNN's weights are worth to an FCN
 explain.py    our Grad-CAM against pytorch-grad-cam
 energy.py     how much of a map lies on the digit that it explains
+steps.py      images a second of a training step
 photos.py     which data set they use
 table.py      rows of figures as text
 """

@@ -7,21 +7,18 @@ Owns: the comparison. The plain way: the same network in float32 with AdamW, tor
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Iterator
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from core import data as datasets
 from core import models
 from core.bench.photos import photos
+from core.bench.steps import rate, steps_of
 from core.bench.table import aligned
 from core.config import TrainConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from core.training.learner import Learner
 
 BATCH_SIZE = 256
 ROUNDS, SECONDS = 3, 6.0  # turns of each way, and how long a turn is
@@ -54,25 +51,12 @@ def _side_by_side(config: TrainConfig) -> tuple[float, float]:
     from core.training.learner import Learner
 
     learner = Learner(config, datasets.load(config.dataset))
-    ours = _our_steps(learner)
-    plain = max((_plain_steps(config, workers) for workers in WORKERS), key=lambda steps: _rate(steps, SECONDS / 3))
-    turns = [(_rate(ours, SECONDS), _rate(plain, SECONDS)) for _ in range(ROUNDS)]
+    ours = steps_of(learner)
+    plain = max(
+        (_plain_steps(config, workers) for workers in WORKERS), key=lambda steps: rate(steps, SECONDS / 3, BATCH_SIZE)
+    )
+    turns = [(rate(ours, SECONDS, BATCH_SIZE), rate(plain, SECONDS, BATCH_SIZE)) for _ in range(ROUNDS)]
     return statistics.median(turn[0] for turn in turns), statistics.median(turn[1] for turn in turns)
-
-
-def _rate(step: Callable[[], float], seconds: float) -> float:
-    """Images a second, after one step that does not count."""
-    step()
-    images, begin = 0, time.perf_counter()
-    while (taken := time.perf_counter() - begin) < seconds:
-        step()
-        images += BATCH_SIZE
-    return images / taken
-
-
-def _our_steps(learner: Learner) -> Callable[[], float]:
-    batches = cycle(learner.epoch_order())
-    return lambda: float(learner.learn(next(batches))[0])
 
 
 def _plain_steps(config: TrainConfig, workers: int) -> Callable[[], float]:

@@ -88,10 +88,8 @@ class OnCluster(Place):
             facts: dict[str, Any] = self._ray.get(self._wait(asked))
         here, there = versions().get("torch", ""), facts.pop("torch")
         if there != here:
-            facts["warning"] = (
-                f"On {self._node} it computes with torch {there}, here is {here}: "
-                "figures may differ in their last digits."
-            )
+            differs = f"On {self._node} it computes with torch {there}, here is {here}: "
+            facts["warning"] = f"{differs}figures may differ in their last digits. {facts['warning']}".strip()
         return facts
 
     def fit(

@@ -65,7 +65,7 @@ class Trainer:
                 _place_of(sent).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(_place_of(sent), content)
             os.environ["CNNLAB_DATA"] = str((_found(sent) or _place_of(sent)).parent)
-        from core.training.device import choose_device, choose_precision, use_threads
+        from core.training.device import choose_device, choose_precision, missed_gpus, use_threads
 
         self._config = config = TrainConfig.from_dict(knobs)
         device = choose_device(config.device)
@@ -74,6 +74,7 @@ class Trainer:
             "device": device.type,
             "precision": choose_precision(config.precision, device),
             "threads": threads,
+            "warning": missed_gpus(config.device, device),
             "node": self.name(),
             "torch": machine.versions().get("torch", ""),
         }

@@ -1,6 +1,7 @@
 """Where and in which arithmetic a run computes.
 
-Owns: the choice of device and precision from a config and the machine. Nothing here keeps state.
+Owns: the choice of device and precision from a config and the machine. Leaves whether GPUs can be used to `gpus.py`.
+Nothing here keeps state.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import torch
 
 from core import machine
 from core.errors import ConfigError
+from core.training import gpus
 
 
 def choose_device(wanted: str, rank: int = 0, processes: int = 1) -> torch.device:
@@ -30,13 +32,24 @@ def choose_device(wanted: str, rank: int = 0, processes: int = 1) -> torch.devic
 
 
 def _device_alone(wanted: str) -> torch.device:
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    there = {
+        "cuda": torch.cuda.is_available() and not gpus.unusable(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     if wanted == "auto":
         return torch.device(next(name for name, is_there in there.items() if is_there))
     if not there.get(wanted, False):
         usable = ", ".join(name for name, is_there in there.items() if is_there)
-        raise ConfigError(f"device is {wanted!r}, but this machine offers {usable}. Take one of these, or auto.")
+        why = f" {reason}" if wanted == "cuda" and (reason := gpus.unusable()) else ""
+        raise ConfigError(f"device is {wanted!r}, but this machine offers {usable}. Take one of these, or auto.{why}")
     return torch.device(wanted)
+
+
+def missed_gpus(wanted: str, device: torch.device) -> str:
+    """For a run that may take any device and got the processor: why not this machine's GPUs, or "" if it has none."""
+    reason = gpus.unusable() if wanted == "auto" and device.type == "cpu" else ""
+    return f"It trains on the processor. {reason}" if reason else ""
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:

@@ -72,14 +72,15 @@ def orthogonal(update: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
     dtype: of the five rounds of a Newton-Schulz iteration that does it.
     """
-    matrix = update.flatten(1)  # [rows, ...] -> [rows, columns]
+    last = update.movedim(1, -1)  # as channels_last filters lie in memory; which column is which does not matter
+    matrix = last.flatten(1)  # -> [rows, columns]
     is_tall = matrix.shape[0] > matrix.shape[1]
     x: Tensor = (matrix.T if is_tall else matrix).to(dtype)
     x = x / (x.norm() + EPSILON)
     a, b, c = NEWTON_SCHULZ
     for _ in range(ROUNDS):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     x = x.T if is_tall else x
     size: float = STEP_SIZE * max(matrix.shape) ** 0.5
-    return (x * size).reshape(update.shape).to(update.dtype)
+    return (x * size).to(update.dtype).reshape(last.shape).movedim(-1, 1)

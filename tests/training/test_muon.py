@@ -69,3 +69,11 @@ def test_the_arithmetic_of_a_step_is_the_runs_own():
     assert exact.dtype == rounded.dtype == torch.float32
     assert not torch.equal(exact, rounded)
     torch.testing.assert_close(exact, rounded, atol=0.06, rtol=0)
+
+
+def test_the_layout_of_filters_in_memory_changes_no_step_and_is_kept():
+    torch.manual_seed(0)
+    gradient = torch.randn(32, 8, 3, 3)
+    plain, last = orthogonal(gradient), orthogonal(gradient.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(plain, last)
+    assert last.is_contiguous(memory_format=torch.channels_last)

@@ -52,6 +52,17 @@ def killed(who: str, signal_number: int, said: str) -> str:
     return f"{who} was killed ({said}){probably}. Resume goes on from the last checkpoint."
 
 
+def lost_member(place: int, of: int, exit_code: int, said: str = "The end of the run's log says more.") -> str:
+    """What became of one of the processes that learned a run together.
+
+    place: from 1. exit_code: negative for a signal. said: what there is to know of another end.
+    """
+    which = f"Process {place} of the {of} that learned this run together"
+    if exit_code >= 0:
+        return f"{which} ended with exit code {exit_code}. {said}"
+    return killed(which, -exit_code, signal.Signals(-exit_code).name)
+
+
 def _is_about_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True

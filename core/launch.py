@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,10 +20,9 @@ from core import causes
 from core.runs import Run
 
 if TYPE_CHECKING:
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 SECONDS_FOR_LOCK = 5.0
-LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # gloo would otherwise look for this machine's name in the network
 
 
 def launch(run: Run, *, server: int = -1, tell: bool = False) -> None:
@@ -38,8 +36,6 @@ def launch(run: Run, *, server: int = -1, tell: bool = False) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    if sys.platform in LOOPBACK:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK[sys.platform])
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=run.config.devices, run_id=run.id, max_restarts=0,
         rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1",
@@ -83,14 +79,7 @@ def _settle(run: Run, error: ChildFailedError) -> None:
         with run.held(SECONDS_FOR_LOCK):
             state = run.status_when_held().state
             if state == "interrupted" or (state == "failed" and failure.exitcode < 0):
-                run.set_status(state="failed", reason=_in_words(run, failure))
+                reason = causes.lost_member(failure.local_rank + 1, run.config.devices, failure.exitcode)
+                run.set_status(state="failed", reason=reason)
     except Timeout:
         return  # somebody goes on with it already
-
-
-def _in_words(run: Run, failure: ProcessFailure) -> str:
-    which = f"Process {failure.local_rank + 1} of the {run.config.devices} that learned this run together"
-    if failure.exitcode >= 0:
-        return f"{which} ended with exit code {failure.exitcode}. The end of the run's log says more."
-    name = signal.Signals(-failure.exitcode).name
-    return causes.killed(which, -failure.exitcode, name)

@@ -4,6 +4,7 @@
     connection.py   the cluster itself: connecting, what a run needs, what goes along with it; the only `import ray`
     remote.py       one run's machine there, as the place where `core.worker` lets it compute
     trainer.py      what is done on that machine; knows nothing of Ray
+    together.py     the processes of that machine that learn a run of several devices
     parcels.py      tensors on their way from one machine to another
 
 A run's folder is written by the relay process, through `core.worker.work` as for a run that computes here: the machines

@@ -70,17 +70,13 @@ class Connection:
         self._lock = threading.Lock()
 
     def needs(self, config: TrainConfig) -> Needs:
-        """What a run asks a machine for. Raises: RunError for a run that several devices are to learn together."""
-        if config.devices > 1:
-            raise RunError(
-                f"devices is {config.devices}, but a cluster takes runs of one device. Fork it with devices 1, or "
-                "train it on one machine, with CNN Lab started there without CNNLAB_RAY."
-            )
+        """What a run asks a machine for: of each for all devices that learn it."""
         machines = self.machines()
         most = max((there.get("CPU", 0.0) for there in machines), default=0.0)
-        cpus = {"CPU": config.threads or max(1, min(CPUS, int(most)))}
+        cpus = config.threads or max(1, min(CPUS, int(most) // config.devices))
         has_gpus = config.device in WITH_A_GPU and any(there.get("GPU") for there in machines)
-        return {**cpus, "GPU": 1} if has_gpus else cpus
+        each = {"CPU": cpus, "GPU": 1} if has_gpus else {"CPU": cpus}
+        return {kind: number * config.devices for kind, number in each.items()}
 
     def machines(self) -> list[dict[str, float]]:
         """What each machine that is there has in all, as of a moment ago."""

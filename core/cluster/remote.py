@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cluster.connection import Connection
 from core.cluster.parcels import as_bytes, pack, unpack_evaluation, unpack_event
-from core.errors import LabError, RunError
+from core.errors import RunError
 from core.machine import versions
 from core.relay import after_loss
 from core.training import Event, State
@@ -44,7 +44,6 @@ class OnCluster(Place):
         self._threads = 1
         self._node = "the cluster"
         self._memory_mb = 0
-        self._failed: LabError | None = None
 
     def close(self) -> None:
         """End what runs there."""
@@ -54,16 +53,9 @@ class OnCluster(Place):
                 self._ray.kill(self._trainer)
 
     def reserve(self) -> bool:
-        """Wait for a machine with room; False when the run is wanted no more, as it is paused or stopped meanwhile.
-
-        An error is kept for `facts`, so that it becomes the run's.
-        """
-        try:
-            needs = self._cluster.needs(self._run.config)
-        except LabError as error:
-            self._failed = error
-            return True
-        self._threads = needs["CPU"]
+        """Wait for a machine with room; False when the run is wanted no more, as it is paused or stopped meanwhile."""
+        needs = self._cluster.needs(self._run.config)
+        self._threads = needs["CPU"] // self._run.config.devices
         self._trainer = self._cluster.reserve(needs)
         name = self._trainer.name.remote()
         while not self._ready(name, SECONDS_BETWEEN_WORDS):
@@ -78,8 +70,6 @@ class OnCluster(Place):
 
     def facts(self, config: TrainConfig) -> dict[str, Any]:
         """Device, precision, threads and name of the machine, as the status has them."""
-        if self._failed:
-            raise self._failed
         with self._understood():
             sent, content = self._cluster.parcel(config.dataset) or (None, None)
             if sent and self._ray.get(self._wait(self._trainer.has.remote(sent))):

@@ -6,6 +6,7 @@ late, so that a machine that lacks it can still say so.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -55,8 +56,8 @@ class Trainer:
     ) -> dict[str, Any]:
         """Take the run's config and its data set; returns what of this machine belongs into the run's status.
 
-        threads: of the processor that it may use. sent: None for a data set that ships; content: None where it `has`
-        it.
+        threads: of the processor, for each of its devices. sent: None for a data set that ships; content: None where
+        it `has` it.
 
         Raises: ConfigError for a device that is not here; ImportError for a package that is not installed here.
         """
@@ -68,7 +69,7 @@ class Trainer:
         from core.training.device import choose_device, choose_precision, missed_gpus, use_threads
 
         self._config = config = TrainConfig.from_dict(knobs)
-        device = choose_device(config.device)
+        device = choose_device(config.device, 0, config.devices)
         self._threads = use_threads(threads)
         return {
             "device": device.type,
@@ -87,6 +88,7 @@ class Trainer:
         """Learn, as `core.training.fit` does; yields what it tells, each time with the memory taken so far in MB."""
         from core import training
         from core.cluster.parcels import from_bytes, pack, unpack_event
+        from core.cluster.together import team
         from core.training.device import use_threads
 
         assert self._config
@@ -94,9 +96,15 @@ class Trainer:
         start = unpack_event(state) if state else None
         assert start is None or isinstance(start, training.State)
         first = from_bytes(weights) if weights else None
-        events = training.fit(self._config, state=start, weights=first, control=lambda: self._word, catch_up=catch_up)
-        for event in events:
-            yield machine.peak_memory_mb(), pack(event)
+        alone = contextlib.nullcontext(None)
+        with team(self._config, self._threads) if self._config.devices > 1 else alone as others:
+            for event in training.fit(
+                self._config, state=start, weights=first, control=self._said, catch_up=catch_up, team=others
+            ):
+                yield machine.peak_memory_mb(), pack(event)
+
+    def _said(self) -> str:
+        return self._word
 
     def test(self, weights: bytes) -> tuple[int, str, Parcel]:
         """Open the test set, with these weights; returns the memory taken so far in MB, the set's hash, the figures."""

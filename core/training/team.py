@@ -6,6 +6,8 @@ Owns: what they send each other, which is tensors and never pickled. Leaves what
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 LEADER = 0
+LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # gloo would otherwise look for this machine's name in the network
 
 
 class Word(IntEnum):
@@ -39,8 +42,10 @@ class Team:
     def join(cls) -> Team:
         """Meet the others: all processes that torchrun started together with this one call it.
 
-        They talk through gloo, and through NCCL about what lies on GPUs.
+        They talk through gloo, and through NCCL about what lies on GPUs. All are on one machine.
         """
+        if sys.platform in LOOPBACK:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK[sys.platform])
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         return cls(dist.get_rank(), dist.get_world_size())
 

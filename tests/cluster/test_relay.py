@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,10 +13,14 @@ import torch
 from core import relay
 from core.config import TrainConfig
 from core.jobs import PROJECT, JobManager
+from core.launch import launch
 from core.worker import work
 from tests.killed import left_by_a_killed_server
 from tests.waiting import learning, state_of, wait_for
 
+TOGETHER = TrainConfig(
+    model="mlp", dataset="mnist-mini", width=16, train_size=800, batch_size=50, epochs=12, devices=2, threads=1
+)
 LONG = TrainConfig(model="mlp", dataset="mnist-mini", epochs=2000, width=32, threads=1, schedule="constant")
 
 
@@ -42,6 +49,36 @@ def test_several_runs_learn_at_once_and_obey(manager, small):
     wait_for(lambda: state_of(manager, third) == "finished")
     assert manager.warm_up() is None
     assert manager._spare is None  # no process of this machine waits for runs of a cluster
+
+
+def test_a_run_of_several_devices_pauses_and_resumes_to_the_bits_that_it_has_at_home(manager):
+    run = learning(manager, manager.submit(TOGETHER))
+    manager.pause(run.id)
+    wait_for(lambda: run.status().state == "paused")
+    assert run.load_state()[0].step < TOGETHER.epochs * 16
+    manager.resume(run.id)
+    wait_for(lambda: run.status().state == "finished", 120)
+    assert run.status().node
+    whole = manager.store.create(TOGETHER, state="paused")
+    launch(whole)
+    assert whole.status().state == "finished"
+    ours, theirs = run.load_weights(), whole.load_weights()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert run.metrics().epochs["val_loss"] == whole.metrics().epochs["val_loss"]
+
+
+@pytest.mark.faults
+def test_a_process_of_several_that_is_killed_ends_the_run_with_its_cause_and_resume_goes_on(manager):
+    run = learning(manager, manager.submit(replace(TOGETHER, epochs=2000, schedule="constant")))
+    command = ["pgrep", "-P", str(manager._relay._process.pid), "-f", "core.cluster.together"]
+    (follower,) = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    os.kill(int(follower), signal.SIGKILL)
+    wait_for(lambda: run.status().state == "failed")
+    assert "Process 2 of the 2 that learned this run together was killed (SIGKILL)" in run.status().reason
+    manager.resume(run.id)
+    wait_for(lambda: run.status().state == "running" and run.metrics().epochs)
+    manager.stop(run.id)
+    wait_for(lambda: run.status().state == "stopped")
 
 
 @pytest.mark.faults

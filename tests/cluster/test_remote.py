@@ -124,10 +124,11 @@ def test_what_goes_wrong_there_is_told_as_if_it_went_wrong_here(store, on_cluste
     assert "a package is missing (No module named 'torch_that_is_not_there')" in run.status().reason
 
 
-def test_a_run_of_several_devices_is_refused(store, on_cluster):
+def test_a_process_of_several_that_does_not_start_there_is_told(store, on_cluster, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     run = store.create(TrainConfig(**MORE, devices=2))
     assert on_cluster(run) == "failed"
-    assert "devices is 2, but a cluster takes runs of one device" in run.status().reason
+    assert run.status().reason.startswith("Process 2 of the 2 that learned this run together ended with exit code 1")
 
 
 def test_another_torch_there_is_said(store, small, on_cluster, monkeypatch):
@@ -195,6 +196,9 @@ def test_a_data_set_that_is_not_here_is_a_sentence(store, on_cluster, monkeypatc
         ({"threads": 0}, [{"CPU": 1.0}], {"num_cpus": 1, "num_gpus": 0}),
         ({"threads": 0}, [{"CPU": 8.0}, {"CPU": 8.0, "GPU": 4.0}], {"num_cpus": 2, "num_gpus": 1}),
         ({"device": "cpu", "threads": 1}, [{"CPU": 8.0, "GPU": 4.0}], {"num_cpus": 1, "num_gpus": 0}),
+        ({"devices": 3, "threads": 2}, [{"CPU": 4.0}], {"num_cpus": 6, "num_gpus": 0}),
+        ({"devices": 2, "threads": 0}, [{"CPU": 3.0}], {"num_cpus": 2, "num_gpus": 0}),
+        ({"devices": 4, "threads": 0}, [{"CPU": 16.0, "GPU": 4.0}], {"num_cpus": 8, "num_gpus": 4}),
     ],
 )
 def test_what_a_run_asks_for(ray, knobs, machines, asked):

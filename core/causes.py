@@ -29,7 +29,7 @@ def in_words(error: Exception) -> str:
     """The cause of a failed training: what happened and what to do."""
     if _is_about_memory(error):
         return TOO_LITTLE_MEMORY
-    if isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS_OF_A_LOST_PROCESS):
+    if isinstance(error, RuntimeError) and tells_of_a_lost_process(str(error)):
         return LOST_PROCESS  # whoever started them all may know which, and why
     if isinstance(error, SystemError):  # so Python ends an import for which the memory did not suffice
         return f"Python itself gave up ({error}), probably because memory ran out. {SMALLER}"
@@ -59,8 +59,13 @@ def lost_member(place: int, of: int, exit_code: int, said: str = "The end of the
     """
     which = f"Process {place} of the {of} that learned this run together"
     if exit_code >= 0:
-        return f"{which} ended with exit code {exit_code}. {said}"
+        return f"{which} ended with exit code {exit_code}. {said}".strip()
     return killed(which, -exit_code, signal.Signals(-exit_code).name)
+
+
+def tells_of_a_lost_process(words: str) -> bool:
+    """Whether an error's words mean that another process that learned the same run has gone."""
+    return any(sign in words.lower() for sign in SIGNS_OF_A_LOST_PROCESS)
 
 
 def _is_about_memory(error: Exception) -> bool:

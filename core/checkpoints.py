@@ -71,7 +71,7 @@ def load_state(folder: Path, most_bytes: float = math.inf) -> tuple[State, int, 
             if warning:  # the next state must not count the damaged one as the one before it
                 write_json(folder / MANIFEST, {**manifest, "current": entry})
             return *_read_state(path), warning
-        warning = f"The checkpoint {path.name} was damaged, so it goes on from the one before. "
+        warning = f"The checkpoint {path.name} was damaged, so it goes on from the one before."
         if path.exists():
             path.replace(path.with_suffix(".damaged"))
     if entries:

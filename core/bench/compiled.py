@@ -1,6 +1,6 @@
 """What torch.compile is worth to a training step: the network as it is and compiled, in turns, for each model.
 
-Owns: the comparison. Training itself does not compile: see the README for what was measured.
+Owns: the comparison. Training itself does not compile: on a processor it was slower, see the README.
 
 Source: Ansel et al. 2024, PyTorch 2: Faster Machine Learning Through Dynamic Python Bytecode Transformation and Graph
 Compilation.

@@ -70,11 +70,12 @@ class Connection:
         self._lock = threading.Lock()
 
     def needs(self, config: TrainConfig) -> Needs:
-        """What a run asks a machine for: of each for all devices that learn it."""
+        """What a run asks one machine for, for all its devices together."""
         machines = self.machines()
-        most = max((there.get("CPU", 0.0) for there in machines), default=0.0)
-        cpus = config.threads or max(1, min(CPUS, int(most) // config.devices))
         has_gpus = config.device in WITH_A_GPU and any(there.get("GPU") for there in machines)
+        fit = [there for there in machines if not has_gpus or there.get("GPU", 0.0) >= config.devices]
+        most = max((there.get("CPU", 0.0) for there in fit), default=0.0)
+        cpus = config.threads or max(1, min(CPUS, int(most) // config.devices))
         each = {"CPU": cpus, "GPU": 1} if has_gpus else {"CPU": cpus}
         return {kind: number * config.devices for kind, number in each.items()}
 

@@ -7,6 +7,7 @@ start.py    how weights start: whitened, as the identity, with fixed scales
 muon.py     the Muon optimiser
 optim.py    optimisers and learning-rate schedules
 device.py   device, precision, threads
+gpus.py     why torch can't use the GPUs that are there
 events.py   what a training tells
 """
 

@@ -32,6 +32,8 @@ def choose_device(wanted: str, rank: int = 0, processes: int = 1) -> torch.devic
 
 
 def _device_alone(wanted: str) -> torch.device:
+    if wanted == "cpu":  # without waking up a GPU
+        return torch.device("cpu")
     there = {
         "cuda": torch.cuda.is_available() and not gpus.unusable(),
         "mps": torch.backends.mps.is_available(),

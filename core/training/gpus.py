@@ -12,6 +12,7 @@ import torch
 
 from core import machine
 
+HIDDEN = ("", "-1", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES, the last one by Slurm
 HELP = "Which build fits which driver: https://pytorch.org/get-started"
 BUILT_FOR = re.compile(r"(sm|compute)_(\d+)(\d)")  # machine code or portable code, major, minor
 
@@ -22,7 +23,7 @@ def unusable() -> str:
     GPUs that CUDA_VISIBLE_DEVICES hides are not to be used.
     """
     there = machine.gpus()
-    if not there or os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
+    if not there or os.environ.get("CUDA_VISIBLE_DEVICES", "0") in HIDDEN:
         return ""
     reason = _of_build() or _of_driver() or _of_processor()
     found = f"This machine has {there} NVIDIA GPU{'s' if there > 1 else ''}"
@@ -44,9 +45,12 @@ def _of_driver() -> str:
         said = str(error).strip().split("\n")[0].partition(". ")[0].rstrip(".")
     else:
         said = "No CUDA GPUs are available"
+    told = f"it needs a driver for CUDA {torch.version.cuda} and was told «{said}»"
+    if "too old" in said:
+        return f"{told}. Update the driver, or install torch for an older CUDA. {HELP}"
     return (
-        f"it needs a driver for CUDA {torch.version.cuda} and was told «{said}». Update the driver, or install torch "
-        f"for an older CUDA. {HELP}"
+        f"{told}. See whether the driver works (nvidia-smi), whether CUDA_VISIBLE_DEVICES names a GPU that is there, "
+        "and, in a container, whether it was started with its GPUs."
     )
 
 

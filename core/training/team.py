@@ -40,7 +40,7 @@ class Team:
 
     @classmethod
     def join(cls) -> Team:
-        """Meet the others: all processes that torchrun started together with this one call it.
+        """Meet the others: all processes that were started to learn a run together call it.
 
         They talk through gloo, and through NCCL about what lies on GPUs. All are on one machine.
         """

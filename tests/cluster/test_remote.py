@@ -199,6 +199,7 @@ def test_a_data_set_that_is_not_here_is_a_sentence(store, on_cluster, monkeypatc
         ({"devices": 3, "threads": 2}, [{"CPU": 4.0}], {"num_cpus": 6, "num_gpus": 0}),
         ({"devices": 2, "threads": 0}, [{"CPU": 3.0}], {"num_cpus": 2, "num_gpus": 0}),
         ({"devices": 4, "threads": 0}, [{"CPU": 16.0, "GPU": 4.0}], {"num_cpus": 8, "num_gpus": 4}),
+        ({"devices": 4, "threads": 0}, [{"CPU": 64.0}, {"CPU": 4.0, "GPU": 4.0}], {"num_cpus": 4, "num_gpus": 4}),
     ],
 )
 def test_what_a_run_asks_for(ray, knobs, machines, asked):

@@ -59,6 +59,19 @@ def test_a_driver_that_is_too_old_says_what_torch_was_told(one_gpu):
     assert "More." not in said
 
 
+def test_gpus_that_this_process_is_not_let_at_are_no_matter_of_the_driver(one_gpu):
+    one_gpu.setattr(torch.cuda, "is_available", lambda: False)
+    one_gpu.setattr(torch.cuda, "init", lambda: None)
+    said = gpus.unusable()
+    assert "«No CUDA GPUs are available». See whether the driver works (nvidia-smi), whether CUDA_VISIBLE" in said
+    assert "Update the driver" not in said
+
+
+def test_a_run_on_the_processor_wakes_no_gpu(one_gpu):
+    one_gpu.setattr(torch.cuda, "is_available", lambda: pytest.fail("asked"))
+    assert choose_device("cpu") == PROCESSOR
+
+
 @pytest.mark.parametrize(
     ("capability", "fits"),
     [((8, 0), True), ((8, 9), True), ((12, 1), True), ((13, 0), True), ((7, 0), False), ((10, 0), False)],
@@ -71,7 +84,7 @@ def test_a_gpu_needs_code_of_its_major_version_or_portable_code_that_is_older(on
         assert f"A Graphics Card is sm_{capability[0]}{capability[1]}" in gpus.unusable()
 
 
-@pytest.mark.parametrize("hidden", ["", "-1"])
+@pytest.mark.parametrize("hidden", ["", "-1", "NoDevFiles"])
 def test_gpus_that_are_hidden_on_purpose_are_not_missed(one_gpu, hidden):
     one_gpu.setattr(torch.version, "cuda", None)
     one_gpu.setenv("CUDA_VISIBLE_DEVICES", hidden)

@@ -104,13 +104,16 @@ def _fair(pair: Rivals) -> Rivals:
     return (one,), (other,)
 
 
-def standings(runs: Iterable[Run]) -> dict[tuple[str, str], float]:
-    """The mean test accuracy, 0..1, of the reference runs of each (model, data set); of scenes the digits' mean IoU."""
+def standings(runs: Iterable[Run], recipe: str) -> dict[tuple[str, str], float]:
+    """The mean test accuracy, 0..1, of the reference runs by a recipe of each (model, data set).
+
+    Of scenes it is the digits' mean IoU.
+    """
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for run in runs:
         config = run.config_or_none if run.is_shipped else None
         figure = (run.test() or {}).get("iou" if config and config.dataset in SCENES else "accuracy")
-        if config and isinstance(figure, float):
+        if config and config.recipe == recipe and isinstance(figure, float):
             found[config.model, config.dataset].append(figure)
     return {key: statistics.fmean(figures) for key, figures in found.items()}
 

@@ -59,9 +59,7 @@ def test_a_compiled_step_is_printed_beside_the_plain_one(monkeypatch, capsys):
         monkeypatch.setattr(compiled, name, value)
     monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
     asked = []
-    monkeypatch.setattr(
-        "torch.nn.Module.compile", lambda network: asked.append(network)
-    )  # really compiling takes a minute
+    monkeypatch.setattr("torch.nn.Module.compile", lambda network: asked.append(network))
     monkeypatch.setattr(compiled, "TrainConfig", partial(TrainConfig, width=16))
     assert main(["bench", "compiled"]) == 0
     *_, head, row = capsys.readouterr().out.strip().splitlines()

@@ -25,11 +25,9 @@ def unusable() -> str:
     there = machine.gpus()
     if not there or os.environ.get("CUDA_VISIBLE_DEVICES", "0") in HIDDEN:
         return ""
+    found, them = ("1 NVIDIA GPU", "it") if there == 1 else (f"{there} NVIDIA GPUs", "them")
     reason = _of_build() or _of_driver() or _of_processor()
-    found = f"This machine has {there} NVIDIA GPU{'s' if there > 1 else ''}"
-    return (
-        f"{found}, but torch {torch.__version__} can't use {'them' if there > 1 else 'it'}: {reason}" if reason else ""
-    )
+    return f"This machine has {found}, but torch {torch.__version__} can't use {them}: {reason}" if reason else ""
 
 
 def _of_build() -> str:

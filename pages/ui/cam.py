@@ -118,11 +118,14 @@ def offered() -> list[Network]:
 
 
 def first_choice(networks: list[Network]) -> list[Network]:
-    """The first of each model, two at most."""
-    first: dict[str, Network] = {}
-    for network in networks:
-        first.setdefault(network.model, network)
-    return list(first.values())[:2]
+    """The first, and beside it one of another model, of the same recipe where there is one."""
+    others = [network for network in networks if network.model != networks[0].model]
+    alike = [network for network in others if _kind(network) == _kind(networks[0])]
+    return [*networks[:1], *(alike or others)[:1]]
+
+
+def _kind(network: Network) -> tuple[str, str]:
+    return network.run.config.dataset, network.run.config.recipe
 
 
 def _told_apart(networks: list[Network]) -> list[Network]:

@@ -46,14 +46,14 @@ def show() -> None:
     st.markdown(overview(runs))
     if any(run.is_shipped for run in runs):
         st.caption(
-            "Test accuracy of the reference runs that come with CNN Lab, the mean over their seeds; of the FCN how far "
-            "its digits overlap with the true ones (IoU)."
+            f"Test accuracy of the reference runs that come with CNN Lab, by the recipe {RECIPE}, the mean over their "
+            "seeds; of the FCN how far its digits overlap with the true ones (IoU)."
         )
 
 
 def overview(runs: Sequence[Run]) -> str:
     """What each network is, and how its reference runs stand, as a Markdown table."""
-    known = standings(runs)
+    known = standings(runs, RECIPE)
     kinds = ("mnist", "cifar10")
     lines = [f"| network | {' | '.join(data.describe(kind).title for kind in kinds)} |", "|---|---:|---:|"]
     for name in models.names():

@@ -44,10 +44,12 @@ def main() -> None:
             browser.close()
 
 
-def make_networks(store: RunStore, dataset: str = "cifar10-mini", widths: dict[str, int] = MODELS) -> None:
+def make_networks(
+    store: RunStore, dataset: str = "cifar10-mini", widths: dict[str, int] = MODELS, **knobs: str
+) -> None:
     """Finished runs whose networks have learned nothing: they take as long as those that have."""
     for model, width in widths.items():
-        run = store.create(TrainConfig(model=model, dataset=dataset, width=width))
+        run = store.create(TrainConfig(model=model, dataset=dataset, width=width, **knobs))
         run.save_weights(models.build(model, (3, 32, 32), 10, width=width).state_dict(), step=1)
         run.set_status(state="finished", started=1.0)
 

@@ -70,6 +70,17 @@ def test_convnet_and_resnet_stand_side_by_side_first(open_page, networks):
     assert "test image" in text
 
 
+def test_side_by_side_first_stand_two_of_the_same_recipe(open_page, store):
+    make_networks(store, widths={"resnet": 4, "convnet": 4}, recipe="quick")
+    make_networks(store, widths={"resnet": 4}, recipe="best")
+    open_page("gradcam", judge="false")
+    assert [run.config.recipe for run in store.list()].count("best") == 1
+    assert [(each.model, each.run.config.recipe) for each in cam.first_choice(cam.offered())] == [
+        ("convnet", "quick"),
+        ("resnet", "quick"),
+    ]
+
+
 def test_networks_of_one_name_are_told_apart(open_page, store):
     make_networks(store, widths={"cnn": 4})
     make_networks(store, widths={"cnn": 8})

@@ -88,11 +88,14 @@ def test_a_link_that_names_a_network_for_scenes_brings_scenes_along(open_page):
     assert (shown["Model"], shown["Data set"]) == ("fcn", "mnist-mini-scenes")
 
 
-def test_a_reference_run_says_why_it_stays_as_it_is(open_page, make_run, monkeypatch):
+@pytest.mark.parametrize("said", ["stays as it is", "You have no runs yet"])
+def test_where_only_reference_runs_are_the_train_page_says_why_they_stay_and_how_to_make_one(
+    open_page, make_run, monkeypatch, said
+):
     run = make_run()
-    assert "stays as it is" not in text_of(open_page("train", run=run.id))
+    assert said not in text_of(open_page("train", run=run.id))
     monkeypatch.setattr(Run, "is_shipped", True)
-    assert "stays as it is" in text_of(open_page("train", run=run.id))
+    assert said in text_of(open_page("train", run=run.id))
 
 
 def test_a_report_without_curves_has_no_heading_for_them():
@@ -144,13 +147,6 @@ def test_a_name_is_saved_by_its_form_on_both_pages(open_page, make_run):
         button(app, "Save the name").click().run()
         assert not app.exception
         assert run.name == f"name {number}"
-
-
-def test_without_a_run_of_ones_own_the_train_page_says_how_to_make_one(open_page, make_run, monkeypatch):
-    run = make_run()
-    assert "You have no runs yet" not in text_of(open_page("train", run=run.id))
-    monkeypatch.setattr(Run, "is_shipped", True)
-    assert "You have no runs yet" in text_of(open_page("train", run=run.id))
 
 
 def test_the_table_rounds_a_tie_as_text_does():

@@ -70,7 +70,7 @@ class Learner:
         self.model = self._build().to(self.device)
         self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: nn.Module = self.model  # what a batch is sent through
-        self.optimizer = build_optimizer(self.model, config, self.precision)
+        self.optimizer = build_optimizer(self.model, config)
         self.augment = Augmentation(config.flip, config.shift, config.cutout, config.rotate, config.scale)
         self.has_masks = data.train.labels.dim() > 1
         self.images = data.train.images.to(self.device)

@@ -28,12 +28,10 @@ class Muon(torch.optim.Optimizer):
     orthogonal: whether the group's steps are made orthogonal: then its parameters are matrices or filters, each seen as
     a matrix with a row for every place of its first axis: a convolution's outputs, a de-convolution's inputs. The
     others make the steps of AdamW. weight_decay: share of a weight that a step at learning rate 1 takes away, beside
-    the gradient's step. dtype: of the arithmetic that makes steps orthogonal: bfloat16 is precise enough, and on a
-    processor that only imitates it eleven times slower.
+    the gradient's step.
     """
 
-    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, dtype: torch.dtype = torch.float32) -> None:
-        self.dtype = dtype
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
         super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "orthogonal": False})
 
     @torch.no_grad()
@@ -52,7 +50,7 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(parameter)
         state["momentum"].mul_(MOMENTUM).add_(gradient)
         ahead = gradient.add(state["momentum"], alpha=MOMENTUM)  # as Nesterov does
-        return orthogonal(ahead, self.dtype)
+        return orthogonal(ahead)
 
     def _adam_step(self, parameter: Tensor, gradient: Tensor) -> Tensor:
         state = self.state[parameter]
@@ -67,20 +65,25 @@ class Muon(torch.optim.Optimizer):
         return mean / (1 - BETAS[0] ** steps) / spread
 
 
-def orthogonal(update: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The update [rows, ...] with equal singular values and a root mean square near 0.2; same shape and dtype.
+def orthogonal(update: Tensor) -> Tensor:
+    """The update float [rows, ...] with equal singular values and a root mean square near 0.2; same shape and dtype.
 
-    dtype: of the five rounds of a Newton-Schulz iteration that does it.
+    Five rounds of a Newton-Schulz iteration do it. Each multiplies the update by a polynomial of its rows' products
+    with each other, so the rounds are multiplied out in that small square, and the update itself is met twice only.
     """
     last = update.movedim(1, -1)  # as channels_last filters lie in memory; which column is which does not matter
     matrix = last.flatten(1)  # -> [rows, columns]
     is_tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = (matrix.T if is_tall else matrix).to(dtype)
+    x: Tensor = matrix.T if is_tall else matrix
     x = x / (x.norm() + EPSILON)
     a, b, c = NEWTON_SCHULZ
+    gram, rounds = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
     for _ in range(ROUNDS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        gram = factor @ gram @ factor
+        rounds = factor @ rounds
+    x = rounds @ x
     x = x.T if is_tall else x
     size: float = STEP_SIZE * max(matrix.shape) ** 0.5
-    return (x * size).to(update.dtype).reshape(last.shape).movedim(-1, 1)
+    return (x * size).reshape(last.shape).movedim(-1, 1)

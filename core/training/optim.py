@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 MOMENTUM = 0.9
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig, precision: str) -> torch.optim.Optimizer:
-    """The optimiser of a config. Weight decay leaves biases and normalisation alone, as is usual.
-
-    precision: "bf16" or "float32", what the run computes in.
-    """
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser of a config. Weight decay leaves biases and normalisation alone, as is usual."""
     learnt = [p for p in model.parameters() if p.requires_grad]
     matrices, vectors = [p for p in learnt if p.ndim > 1], [p for p in learnt if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -36,8 +33,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig, precision: str) -> to
     if config.optimizer == "muon":
         # The last layer's rows are classes: orthogonal steps would move them all alike.
         hidden, last = {**groups[0], "params": matrices[:-1]}, {**groups[0], "params": matrices[-1:]}
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        return Muon([{**hidden, "orthogonal": True}, last, groups[1]], rate, dtype)
+        return Muon([{**hidden, "orthogonal": True}, last, groups[1]], rate)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=rate, fused=True)
 

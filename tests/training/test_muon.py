@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.training.muon import STEP_SIZE, Muon, orthogonal
+from core.training.muon import NEWTON_SCHULZ, STEP_SIZE, Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(64, 16), (16, 64), (32, 8, 3, 3), (8, 32, 3, 3)], ids=str)
@@ -50,7 +50,7 @@ def test_its_orthogonal_steps_are_those_of_torchs_muon_momentum_and_decay_includ
     start = torch.randn(12, 20)
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
     groups = [{"params": [ours], "weight_decay": 0.1, "orthogonal": True}]
-    muon = Muon(groups, lr=0.05, dtype=torch.bfloat16)
+    muon = Muon(groups, lr=0.05)
     reference = torch.optim.Muon(
         [theirs], lr=0.05, weight_decay=0.1, momentum=0.9, nesterov=True, adjust_lr_fn="match_rms_adamw"
     )
@@ -62,13 +62,17 @@ def test_its_orthogonal_steps_are_those_of_torchs_muon_momentum_and_decay_includ
     torch.testing.assert_close(ours, theirs, atol=5e-3, rtol=0)
 
 
-def test_the_arithmetic_of_a_step_is_the_runs_own():
+@pytest.mark.parametrize("smallest", [1e-1, 1e-3, 1e-6], ids=str)
+def test_an_orthogonal_step_is_the_sources_iteration_on_the_update_itself(smallest):
     torch.manual_seed(0)
-    gradient = torch.randn(16, 32)
-    exact, rounded = orthogonal(gradient), orthogonal(gradient, torch.bfloat16)
-    assert exact.dtype == rounded.dtype == torch.float32
-    assert not torch.equal(exact, rounded)
-    torch.testing.assert_close(exact, rounded, atol=0.06, rtol=0)
+    u, v = (torch.linalg.qr(torch.randn(n, 24, dtype=torch.float64))[0] for n in (24, 90))
+    update = (u * torch.logspace(0, torch.log10(torch.tensor(smallest)), 24)) @ v.T  # of these singular values
+    a, b, c = NEWTON_SCHULZ
+    x = update / update.norm()
+    for _ in range(5):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    torch.testing.assert_close(orthogonal(update.float()), (x * 0.2 * 90**0.5).float(), atol=2e-3, rtol=0)
 
 
 def test_the_layout_of_filters_in_memory_changes_no_step_and_is_kept():

@@ -29,10 +29,10 @@ def choose_run(runs: list[Run]) -> Run | None:
 def picker(runs: list[Run], chosen: Run) -> Run:
     """A box with all runs; returns the run that it shows."""
     known = {run.id: run for run in [*runs, chosen]}
-    place = list(known).index(chosen.id)
+    place, labels = list(known).index(chosen.id), words.labels(known.values())
     picked = st.selectbox(
-        "Run", list(known), index=place, format_func=lambda run_id: words.label(known[run_id]),
-        key=f"pick-{chosen.id}-{words.label(chosen)}",  # a box keeps the words of what it shows, as they were
+        "Run", list(known), index=place, format_func=labels.__getitem__,
+        key=f"pick-{chosen.id}-{labels[chosen.id]}",  # a box keeps the words of what it shows, as they were
     )  # fmt: skip
     if picked != chosen.id:
         state.show_run(picked)

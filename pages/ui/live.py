@@ -155,7 +155,7 @@ def overlays(run: Run) -> list[Run]:
         return []
     linked = [run_id for run_id in st.query_params.get_all("with") if run_id in others][:MOST_OVERLAYS]
     chosen = st.multiselect(  # not bound to the address: that would hold what a run is called and its state, not its id
-        "Compare with", list(others), linked, format_func=lambda run_id: words.label(others[run_id]), key="with",
+        "Compare with", list(others), linked, format_func=words.labels(others.values()).__getitem__, key="with",
         max_selections=MOST_OVERLAYS, persist_state="session", placeholder="Other runs, drawn over this one",
     )  # fmt: skip
     st.query_params["with"] = chosen

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from core.config import TrainConfig
 from core.runs import Run, Status
@@ -102,8 +103,14 @@ def md(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~$:&^=" else letter for letter in text)
 
 
-def label(run: Run) -> str:
-    """A run in a list: its name, state and when it was made."""
+def labels(runs: Iterable[Run]) -> dict[str, str]:
+    """Runs in a list, by id: name, state and when it was made; where two would read the same, the end of the id too."""
+    plain = {run.id: _label(run) for run in runs}
+    times = Counter(plain.values())
+    return {run_id: f"{text} ({run_id[-4:]})" if times[text] > 1 else text for run_id, text in plain.items()}
+
+
+def _label(run: Run) -> str:
     status = run.status()
     return f"{run.name} · {status.state} · {when(status.created)}" if status.created else f"{run.name} · {status.state}"
 

@@ -48,6 +48,20 @@ def test_what_a_page_changes_itself_stays(open_page, make_run):
     assert chosen_run(app) == other.id
 
 
+def test_runs_of_one_name_and_minute_can_be_told_apart_in_lists_and_each_can_be_picked(open_page, make_run):
+    runs = [make_run(name="twins") for _ in range(3)]
+    app = open_page("train", run=runs[0].id)
+    box = next(box for box in app.selectbox if box.label == "Run")
+    assert len(set(box.options)) == len(box.options)
+    for run in runs:
+        label = next(label for label in box.options if label.endswith(f"({run.id[-4:]})"))
+        box.select(label).run()
+        box = next(box for box in app.selectbox if box.label == "Run")
+        assert (box.value, app.query_params["run"]) == (run.id, run.id)
+    others = next(box for box in app.multiselect if box.label == "Compare with")
+    assert len(set(others.options)) == len(others.options)
+
+
 def form_of(app):
     labels = ("Model", "Data set", "Recipe")
     return {box.label: box.value for box in app.selectbox if box.label in labels}

@@ -20,6 +20,7 @@ BENCHMARKS = (
     "ablation",
     "lesson",
     "surgery",
+    "scenes",
     "explain",
     "energy",
     "devices",

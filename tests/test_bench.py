@@ -9,7 +9,7 @@ import pytest
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, compiled, devices, forecast, lesson, scaling, surgery, train
+from core.bench import ablation, compiled, devices, forecast, lesson, scaling, scenes, surgery, train
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
@@ -150,6 +150,18 @@ def test_the_surgery_is_compared_over_seeds_with_the_same_scenes(monkeypatch, ca
     assert main(["bench", "surgery"]) == 0
     assert asked == [(seed, run, bool(run)) for seed in (0, 1, 2) for run in ("", cnn.id)]
     assert capsys.readouterr().out.count("75.0%") == 12  # each as soon as it is known, and all together
+
+
+def test_the_share_of_making_scenes_is_that_of_their_time_in_a_steps(monkeypatch, capsys):
+    monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
+    monkeypatch.setattr(scenes, "STEPS", 3)
+    monkeypatch.setattr(scenes, "TrainConfig", partial(TrainConfig, width=4, batch_size=4))
+    assert main(["bench", "scenes"]) == 0
+    head, _, row = capsys.readouterr().out.strip().splitlines()
+    assert head == "mnist-mini-scenes, batch of 4, median of 3 steps"
+    whole, making, share = (float(figure) for figure in re.findall(r"[\d.]+", row))
+    assert 0 < making < whole
+    assert share == pytest.approx(100 * making / whole, rel=0.05)
 
 
 def test_the_lesson_says_how_far_apart_they_are_or_that_it_can_not_be_told():

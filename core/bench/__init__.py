@@ -8,6 +8,7 @@ compiled.py   what torch.compile is worth to our training step
 ablation.py   what each ingredient of the fast recipe is worth
 lesson.py     what skip connections are worth without any trick
 surgery.py    what a CNN's weights are worth to an FCN
+scenes.py     what making scenes costs a training step
 explain.py    our Grad-CAM against pytorch-grad-cam
 energy.py     how much of a map lies on the digit that it explains
 steps.py      images a second of a training step

@@ -1,6 +1,8 @@
 """The benchmarks print what they measured; what they measure is never asserted."""
 
+import os
 import re
+import subprocess
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ import pytest
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, compiled, devices, forecast, lesson, scaling, scenes, surgery, train
+from core.bench import ablation, compiled, devices, forecast, lesson, scaling, scenes, surgery, train, waiting
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
@@ -85,6 +87,25 @@ def test_several_processes_are_printed_beside_one(monkeypatch, capsys):
     assert row[4:] == ["51.00%", "±", "1.00%"] * 2
     assert [config.devices for config in asked[:4]] == [1, 2, 1, 2]
     assert [config.seed for config in asked[:4]] == [0, 0, 1, 1]
+
+
+def test_threads_that_spin_are_printed_beside_those_that_sleep_alone_and_beside_a_busy_process(monkeypatch, capsys):
+    asked = []
+
+    def measure(config):
+        children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True)
+        is_busy = "while True: pass" in children.stdout
+        asked.append((config.model, os.environ["GOMP_SPINCOUNT"], is_busy))
+        return {"epoch_seconds": config.train_size / (20 if is_busy else 100)}
+
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    monkeypatch.setattr(waiting, "measure_in_child", measure)
+    monkeypatch.setattr(waiting, "MODELS", ("mlp",))
+    monkeypatch.setattr(waiting, "TURNS", 1)
+    assert main(["bench", "waiting"]) == 0
+    assert asked == [("mlp", rounds, is_busy) for rounds in ("0", "2000", "300000") for is_busy in (False, True)]
+    assert capsys.readouterr().out.strip().splitlines()[-1].split() == ["mlp", "300,000", "100", "20"]
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
 
 
 def test_what_grows_is_printed_with_time_and_memory(monkeypatch, capsys):

@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from core import data
 from core.data.ink import pens, skeletons, templates
 from core.data.ink.dataset import single, step_scenes
-from core.data.ink.scenes import AS_IT_IS, BACKGROUND, EVERYWHERE, INK, LEARNING, SceneMaker
+from core.data.ink.scenes import AS_IT_IS, BACKGROUND, EVERYWHERE, INK, USUAL, SceneMaker
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_digit_may_be_cut_by_the_border(digits):
 
 @pytest.mark.parametrize("label", [0, 7])
 def test_masks_hold_the_digits_of_the_scene_and_the_background_only(digits, label):
-    spec = replace(LEARNING, images=0.5, skeletons=0.5)
+    spec = replace(USUAL, images=0.5, skeletons=0.5)
     images, masks = maker(digits, spec, label).scenes(40, RandomState(1))
     assert images.dtype == torch.uint8
     assert images.shape == (40, 1, 64, 64)
@@ -57,7 +57,7 @@ def test_masks_hold_the_digits_of_the_scene_and_the_background_only(digits, labe
 
 
 def test_ink_and_mask_agree_and_scenes_have_one_to_five_digits(digits):
-    spec = replace(LEARNING, noise=0.0, brightness=(1.0, 1.0))
+    spec = replace(USUAL, noise=0.0, brightness=(1.0, 1.0))
     images, masks = maker(digits, spec).scenes(300, RandomState(0))
     assert torch.equal(masks != BACKGROUND, images[:, 0] >= INK)
     most = max(len(mask.unique()) - 1 for mask in masks)
@@ -65,10 +65,24 @@ def test_ink_and_mask_agree_and_scenes_have_one_to_five_digits(digits):
     assert set(masks.unique().tolist()) == set(range(11))
 
 
+@pytest.mark.parametrize(("largest", "height"), [((2.0,), 40), ((3.0, 1.0), 20)], ids=["alone", "of two"])
+def test_a_digit_is_as_large_as_may_be_among_so_many(largest, height):
+    square = np.zeros((1, 28, 28), np.uint8)
+    square[:, 4:24, 4:24] = 255  # as high as MNIST's ink, which is size 1
+    many = (0.0,) * (len(largest) - 1) + (1.0,)
+    spec = replace(AS_IT_IS, many=many, size=(0.1, 5.0), largest=largest)
+    places = np.full((300, len(many), 2), 31.5, np.float32)
+    images, _ = SceneMaker(square, np.array([0], np.uint8), spec, skeletons=1).scenes(
+        300, RandomState(0), places=places
+    )
+    highest = int((images[:, 0] >= INK).any(2).sum(1).max())
+    assert height - 2 <= highest <= height
+
+
 def test_where_two_digits_meet_the_stronger_ink_decides(digits):
     both = SceneMaker(
         np.stack([np.full((28, 28), 130, np.uint8), np.full((28, 28), 200, np.uint8)]),
-        np.array([3, 8], np.uint8), replace(AS_IT_IS, most=2), skeletons=2,
+        np.array([3, 8], np.uint8), replace(AS_IT_IS, many=(0.0, 1.0)), skeletons=2,
     )  # fmt: skip
     places = np.array([[[20, 32], [40, 32]]] * 30, np.float32)
     images, masks = both.scenes(30, RandomState(0), places=places)
@@ -79,8 +93,8 @@ def test_where_two_digits_meet_the_stronger_ink_decides(digits):
 
 
 def test_brightness_and_noise_change_the_ink_but_not_the_mask(digits):
-    plain = maker(digits, replace(LEARNING, noise=0.0, brightness=(1.0, 1.0)))
-    changed = maker(digits, replace(LEARNING, noise=0.2, brightness=(0.5, 0.5)))
+    plain = maker(digits, replace(USUAL, noise=0.0, brightness=(1.0, 1.0)))
+    changed = maker(digits, replace(USUAL, noise=0.2, brightness=(0.5, 0.5)))
     (clean, masks), (noisy, same) = (each.scenes(60, RandomState(3)) for each in (plain, changed))
     assert torch.equal(masks, same)
     without_noise = (noisy[:, 0].int() - clean[:, 0].int() // 2).abs().amax((1, 2)) <= 1
@@ -96,7 +110,7 @@ def test_the_reports_task_has_the_digits_label_at_every_pixel(digits):
 
 
 def test_the_same_step_makes_the_same_scenes_and_any_other_makes_others(digits):
-    make = maker(digits, LEARNING)
+    make = maker(digits, USUAL)
     first, masks = step_scenes(make, 5, seed=1, epoch=2, step=3)
     again, same = step_scenes(make, 5, seed=1, epoch=2, step=3)
     assert torch.equal(first, again)
@@ -114,6 +128,15 @@ def test_the_splits_of_a_data_set_of_scenes_come_from_the_same_splits_of_its_dig
     assert (len(scenes.val), len(scenes.test)) == (200, 500)
     assert scenes.maker is not None
     assert not torch.equal(scenes.train.images[:200], scenes.val.images)
+
+
+def test_scenes_to_learn_from_are_more_crowded_than_those_that_judge():
+    scenes = data.load("mnist-mini-scenes")
+    train, val, test = (
+        np.mean([len(mask.unique()) - 1 for mask in split.labels]) for split in (scenes.train, scenes.val, scenes.test)
+    )
+    assert train > val + 0.2
+    assert abs(val - test) < 0.2
 
 
 # What draws them

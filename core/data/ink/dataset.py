@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.data.augment import step_generator
 from core.data.info import DatasetInfo
-from core.data.ink.scenes import AS_IT_IS, EVERYWHERE, LEARNING, TESTING, SceneMaker, SceneSpec
+from core.data.ink.scenes import AS_IT_IS, CROWDED, EVERYWHERE, TESTING, USUAL, SceneMaker, SceneSpec
 from core.data.splits import Dataset, Split, fingerprint
 
 SAMPLE = 500  # scenes in the `train` split, for whoever wants to look at some
@@ -31,11 +31,11 @@ def assemble(info: DatasetInfo, digits: Dataset) -> Dataset:
 
     Returns images uint8 [N, 1, 64, 64], labels int64 [N, 64, 64]. `train` is a sample; `maker` makes what is learned.
     """
-    learning, testing = (EVERYWHERE, EVERYWHERE) if info.labels == "everywhere" else (LEARNING, TESTING)
+    learning, checking, testing = (EVERYWHERE,) * 3 if info.labels == "everywhere" else (CROWDED, USUAL, TESTING)
     train = _maker(digits.train, learning)
     splits = {
         "train": _split(train, SAMPLE, SEEDS["train"]),
-        "val": _split(_maker(digits.val, learning), info.val_size, SEEDS["val"]),
+        "val": _split(_maker(digits.val, checking), info.val_size, SEEDS["val"]),
         "test": _split(_maker(digits.test, testing), info.test_size, SEEDS["test"]),
     }
     tested = fingerprint(splits["test"].images, splits["test"].labels.to(torch.uint8))

@@ -19,8 +19,6 @@ from core.data.ink import pens, skeletons, templates
 
 SIDE, BACKGROUND = 64, 10  # pixels of a field; the class of its black pixels
 MNIST_HEIGHT = 20.0  # pixels of the ink of an MNIST digit, which is size 1
-HOW_MANY = (0.3, 0.25, 0.2, 0.15, 0.1)  # chance of 1 to 5 digits
-LARGEST = (2.8, 1.7, 1.3, 1.1, 1.0)  # size of a digit among 1 to 5, so that they have room
 TRIALS = 12  # layouts, of which the one with the least overlap is taken
 INK = 64  # from this value, of 255, before noise, a pixel belongs to its digit
 COARSE = 17  # points a side at which a bend is worked out
@@ -31,16 +29,18 @@ WAVES = 3  # of which a bend is made
 class SceneSpec:
     """What scenes are made of. All ranges hold both ends.
 
-    most: digits in a scene. size: 1 is MNIST's own, 20 pixels high. degrees: of rotation, each way. slant: shear, each
-    way. stretch: width for the same height. pen: width in pixels. bend: pixels that points stray in long waves.
+    many: chance of one digit in a scene, of two, and so on. size: 1 is MNIST's own, 20 pixels high. largest: the most
+    that it can be in a scene of one digit, of two, and so on. degrees: of rotation, each way. slant: shear, each way.
+    stretch: width for the same height. pen: width in pixels. bend: pixels that points stray in long waves.
     brightness: of a scene's ink, 0..1. noise: standard deviation on every pixel, 0..1, of a third of the scenes.
     border: how far, in pixels, the middle of a digit stays away from the edge at least.
     images, skeletons: share of the digits that are MNIST's own ink and MNIST's lines drawn again by a pen; the rest are
     habits of `templates`. everywhere: every pixel has the class of the scene's one digit, as in the lab report.
     """
 
-    most: int = 5
+    many: tuple[float, ...] = (0.3, 0.25, 0.2, 0.15, 0.1)
     size: tuple[float, float] = (0.5, 2.8)
+    largest: tuple[float, ...] = (2.8, 1.7, 1.3, 1.1, 1.0)  # so that they have room
     degrees: float = 18.0
     slant: float = 0.3
     stretch: tuple[float, float] = (0.75, 1.25)
@@ -53,10 +53,18 @@ class SceneSpec:
     skeletons: float = 0.25
     everywhere: bool = False
 
+    @property
+    def most(self) -> int:
+        """Digits in a scene at most."""
+        return len(self.many)
 
-LEARNING = SceneSpec()
-TESTING = replace(LEARNING, size=(0.5, 1.8), images=0.6, skeletons=0.4)  # MNIST digits only
-PLAIN = replace(LEARNING, most=1, size=(1.0, 1.0), degrees=0.0, slant=0.0, stretch=(1.0, 1.0), pen=(1.0, 1.0), bend=0.0)
+
+USUAL = SceneSpec()
+CROWDED = replace(USUAL, many=(0.2,) * 5, largest=(2.8, 2.0, 1.7, 1.5, 1.4))  # more to learn from a field
+TESTING = replace(USUAL, size=(0.5, 1.8), images=0.6, skeletons=0.4)  # MNIST digits only
+PLAIN = replace(
+    USUAL, many=(1.0,), size=(1.0, 1.0), degrees=0.0, slant=0.0, stretch=(1.0, 1.0), pen=(1.0, 1.0), bend=0.0
+)
 AS_IT_IS = replace(PLAIN, brightness=(1.0, 1.0), noise=0.0, border=14.0, images=1.0, skeletons=0.0)
 EVERYWHERE = replace(AS_IT_IS, everywhere=True)
 
@@ -149,11 +157,10 @@ class _Plan:
 
 
 def _plan(spec: SceneSpec, count: int, chance: RandomState, places: NDArray[np.float32] | None) -> _Plan:
-    chances = np.array(HOW_MANY[: spec.most]) / sum(HOW_MANY[: spec.most])
-    many = chance.choice(spec.most, size=count, p=chances) + 1
+    many = chance.choice(spec.most, size=count, p=np.array(spec.many) / sum(spec.many)) + 1
     scene, place = np.nonzero(np.arange(spec.most) < many[:, None])
     total = len(scene)
-    low, high = spec.size[0], np.minimum(spec.size[1], np.array(LARGEST)[many - 1])[scene]
+    low, high = spec.size[0], np.minimum(spec.size[1], np.array(spec.largest)[many - 1])[scene]
     size = np.exp(chance.uniform(np.log(low), np.log(high)))
     height = size * MNIST_HEIGHT
     angle = np.radians(chance.uniform(-spec.degrees, spec.degrees, total))

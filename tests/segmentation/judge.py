@@ -4,7 +4,8 @@
 
 Prints: the share of Hershey digits and of hand-made drawings that it reads right (one digit, and the right one), with
 the kinds that it reads worst; digits of the test scenes read right, in the middle and at the border; digits of scenes
-that hold one; and 1,000 MNIST test digits at each place of a 9x9 grid. RUN: an id, or a folder.
+that hold one, as those of the test, of MNIST's own ink, and of that unchanged but for its size; and 1,000 MNIST test
+digits at each place of a 9x9 grid. RUN: an id, or a folder.
 """
 
 from __future__ import annotations
@@ -12,18 +13,32 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.random import RandomState
 
 from core import data, load_model
-from core.data.ink.dataset import single
+from core.data.ink.dataset import maker_of_test_digits, single
+from core.data.ink.scenes import TESTING
+from core.data.splits import Split
 from core.evaluation import evaluate
 from core.segmentation import digit_accuracy, read, segment
 from tests.segmentation.ink import drawings, hershey
 
 PLACES = np.linspace(14, 49, 9)  # pixels: the whole digit is in the field
 DIGITS_A_PLACE = 1_000
+DIGITS_ALONE = 4_000
+ONE = replace(TESTING, many=(1.0,))
+OWN_INK = replace(ONE, images=1.0, skeletons=0.0)
+ALONE = {
+    "scenes of one digit": ONE,
+    "those of MNIST's own ink": OWN_INK,
+    "those that are neither turned nor bent": replace(
+        OWN_INK, degrees=0.0, slant=0.0, stretch=(1.0, 1.0), bend=0.0, noise=0.0
+    ),
+}
 
 
 def main(run: str) -> None:
@@ -33,10 +48,11 @@ def main(run: str) -> None:
         share, worst, count = read_right(model, source)
         print(f"{name}: {share:.2%} of {count:,} read right; worst: {worst}", flush=True)
     test = data.load("mnist-scenes").test
-    answers = evaluate(model, test).predictions
-    print_scenes("test scenes", answers, test.labels)
-    alone = torch.tensor([len(mask.unique()) == 2 for mask in test.labels])
-    print_scenes("those of them with one digit", answers[alone], test.labels[alone])
+    print_scenes("test scenes", evaluate(model, test).predictions, test.labels)
+    maker = maker_of_test_digits(data.load("mnist"))
+    for what, spec in ALONE.items():
+        images, masks = replace(maker, spec=spec).scenes(DIGITS_ALONE, RandomState(0))
+        print_scenes(what, evaluate(model, Split(images, masks, torch.arange(DIGITS_ALONE))).predictions, masks)
     grid = places(model)
     print(f"a digit at {len(PLACES)}x{len(PLACES)} places: {grid.min():.2%} to {grid.max():.2%}")
     print(np.array2string(grid * 100, precision=1, floatmode="fixed"))

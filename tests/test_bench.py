@@ -9,10 +9,11 @@ from itertools import accumulate, cycle
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, compiled, devices, forecast, lesson, scaling, scenes, surgery, train, waiting
+from core.bench import ablation, compiled, devices, forecast, lesson, scaling, scenes, steps, surgery, train, waiting
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
@@ -49,11 +50,22 @@ def test_our_step_is_printed_beside_the_plain_one(monkeypatch, capsys):
     monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
     with monkeypatch.context() as patch:
         patch.setattr(train, "TrainConfig", partial(TrainConfig, width=16))
+        patch.setattr(train, "products", lambda precision, seconds: 1e9)
         assert main(["bench", "train"]) == 0
     *_, head, row = capsys.readouterr().out.strip().splitlines()
     assert head.split()[:3] == ["model", "ours", "images/s"]
     ours, plain, ratio = (float(cell.replace(",", "")) for cell in row.split()[1:4])
     assert ratio == pytest.approx(ours / plain, abs=0.1)
+    multiply_adds = 3072 * 16 + 16 * 16 + 16 * 10
+    assert int(row.split()[6].rstrip("%")) == pytest.approx(100 * 3 * ours * multiply_adds / 1e9, abs=1)
+
+
+def test_the_rate_of_bare_products_counts_their_multiply_adds(monkeypatch):
+    made = []
+    monkeypatch.setattr(torch, "mm", lambda a, b, out: made.append(a.shape))
+    monkeypatch.setattr(steps.time, "perf_counter", lambda: float(len(made)))  # a second each
+    assert steps.products("float32", 5.0) == 2048**3
+    assert set(made) == {(2048, 2048)}
 
 
 def test_a_compiled_step_is_printed_beside_the_plain_one(monkeypatch, capsys):

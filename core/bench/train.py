@@ -2,6 +2,8 @@
 
 Owns: the comparison. The plain way: the same network in float32 with AdamW, torchvision's transforms image by image
 (crop of the padded image, mirror, to float) in a DataLoader, whatever the number of its processes that is fastest here.
+Both see images of full size. Beside them the share of the processor's arithmetic that our step makes use of: its
+multiply-adds, three times those of a look at the images, against those of bare matrix products.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from core import data as datasets
 from core import models
 from core.bench.photos import photos
-from core.bench.steps import rate, steps_of
+from core.bench.steps import products, rate, steps_of
 from core.bench.table import aligned
 from core.config import TrainConfig
+from core.models.cost import cost_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,23 +30,34 @@ WORKERS = (0, 1, 2)
 
 def main() -> None:
     """Print a line for each model."""
-    from core.training.device import use_threads
+    from core.training.device import choose_device, choose_precision, use_threads
 
-    use_threads(0)
-    dataset = photos()
-    rows = [("model", "ours images/s", "plain images/s", "ratio", "ours s/epoch", "plain s/epoch")]
+    threads, dataset = use_threads(0), photos()
+    precision = choose_precision("auto", choose_device("cpu"))
+    most = products(precision, SECONDS / 3)
+    rows = [("model", "ours images/s", "plain images/s", "ratio", "ours s/epoch", "plain s/epoch", "of the processor")]
     for model in models.names("classes"):
-        config = TrainConfig(model=model, dataset=dataset, recipe="fast", batch_size=BATCH_SIZE)
+        config = TrainConfig(
+            model=model, dataset=dataset, recipe="fast", batch_size=BATCH_SIZE, low_resolution=0.0, device="cpu"
+        )
         ours, plain = _side_by_side(config)
         images = config.train_size
         rows.append(
             (
                 *(model, f"{ours:,.0f}", f"{plain:,.0f}", f"{ours / plain:.1f}"),
                 *(f"{images / ours:.1f}", f"{images / plain:.1f}"),
+                f"{3 * ours * _multiply_adds(config) / most:.0%}",
             )
         )
         print(aligned(rows[-1:]), flush=True)
-    print(f"\n{dataset}, batch of {BATCH_SIZE}, median of {ROUNDS} turns of {SECONDS:.0f} s each\n{aligned(rows)}")
+    print(f"\n{dataset}, batch of {BATCH_SIZE}, median of {ROUNDS} turns of {SECONDS:.0f} s each; {threads} threads do")
+    print(f"{2 * most / 1e12:.2f} TFLOP/s in bare {precision} products\n{aligned(rows)}")
+
+
+def _multiply_adds(config: TrainConfig) -> int:
+    """Of one look at one image."""
+    info = datasets.describe(config.dataset)
+    return cost_of(config.model, info.image_shape, len(info.classes), config.width).multiply_adds
 
 
 def _side_by_side(config: TrainConfig) -> tuple[float, float]:

@@ -64,6 +64,7 @@ class TrainConfig:
     learning_rate: float = knob("size of a step at its peak", low=1e-8, high=100.0)
     schedule: str = knob("how the learning rate falls after its warm-up", choices=SCHEDULES)
     warmup: float = knob("share of all steps in which the learning rate rises", low=0.0, high=0.9)
+    momentum: float = knob("what is left of a gradient one step later, with sgd and muon", low=0.0, high=0.999)
     weight_decay: float = knob("pull of the weights towards zero", low=0.0, high=10.0)
     label_smoothing: float = knob("share of the target spread over all classes", low=0.0, high=0.9)
     patience: int = knob("epochs without a better validation loss before it stops; 0 never stops early", low=0)

@@ -33,7 +33,7 @@ FAILED_IN_WORDS = 2  # exit code of a child whose last line is an error of ours
 ENOUGH_EPOCHS = 2  # an earlier run tells from its second epoch on: the first holds the start
 LEARNING = {  # knobs that change what is learned, not what a step costs
     *("seed", "recipe", "epochs", "learning_rate", "schedule", "warmup"),
-    *("weight_decay", "label_smoothing", "patience", "low_resolution"),
+    *("momentum", "weight_decay", "label_smoothing", "patience", "low_resolution"),
 }
 
 

@@ -31,6 +31,7 @@ REPORT: dict[str, Any] = {
     "learning_rate": 1e-3,
     "schedule": "constant",
     "warmup": 0.0,
+    "momentum": 0.9,
     "weight_decay": 0.0,
     "label_smoothing": 0.0,
     "patience": 5,
@@ -42,17 +43,20 @@ REPORT: dict[str, Any] = {
     "low_resolution": 0.0,
 }
 
-ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "patience": 0, "cutout": 0, "low_resolution": 0.0}
+ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "momentum": 0.9, "patience": 0, "cutout": 0, "low_resolution": 0.0}
 FILTERS: dict[str, Any] = {  # for networks with convolutions
     **{"whiten": True, "identity": True, "fixed_scales": True},
-    **{"optimizer": "muon", "learning_rate": 1e-2, "weight_decay": 0.0, "warmup": 0.0},
+    **{"optimizer": "muon", "learning_rate": 1e-2, "weight_decay": 0.0, "warmup": 0.0, "batch_size": 500},
 }
 UNITS: dict[str, Any] = {  # for the MLP
     **PLAIN,
-    **{"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05, "warmup": 0.2},
+    **{"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05, "warmup": 0.2, "batch_size": 500},
 }
 DEEP: dict[str, Any] = {**FILTERS, "weight_decay": 0.3}
-DEEPEST: dict[str, Any] = {**DEEP, "learning_rate": 7e-3, "low_resolution": 0.6, "shift": 4, "cutout": 8}
+DEEPEST: dict[str, Any] = {
+    **DEEP,
+    **{"batch_size": 250, "learning_rate": 7e-3, "low_resolution": 0.6, "shift": 4, "cutout": 8},
+}
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
 OWN: dict[str, Any] = {  # of a person's own, for a side of 32: nobody knows whether they mean the same when mirrored
@@ -83,7 +87,10 @@ def knobs(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     """Values for every knob that a recipe decides; `recipe` must be one of `names()`."""
     if recipe == "report":
         return {**REPORT, "batch_size": _batch(REPORT["batch_size"], data.train_size // BATCHES, data.train_size)}
-    found = {**_tuned(model, data), **(_quick(model, data) if recipe == "quick" else _sizes(recipe, model, data))}
+    found = {
+        **_tuned(model, data),
+        **(_quick(model, data) if recipe == "quick" else _sizes(recipe, model, data)),
+    }
     if data.is_own:
         steps = found.get("train_size", data.train_size) // found["batch_size"]
         found["epochs"] = max(found["epochs"], math.ceil(LEAST_STEPS[recipe] / steps))
@@ -91,18 +98,17 @@ def knobs(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
 
 
 def _tuned(model: str, data: DatasetInfo) -> dict[str, Any]:
-    """What `quick`, `fast` and `best` have in common."""
+    """The knobs of `quick`, `fast` and `best` that say how it learns, not how long or how wide."""
     if data.has_masks:
-        return {**ONE_CYCLE, **SCENES, **FILTERS}
+        return {**ONE_CYCLE, **FILTERS, **SCENES}
     is_colour = _is_colour(data)
     of_photos = {"mlp": UNITS, "cnn": FILTERS, "speednet": DEEP}.get(model, DEEPEST)
     learner = of_photos if is_colour or model == "mlp" else FILTERS
-    batch_size = 250 if learner is DEEPEST else 500
     return {
         **ONE_CYCLE,
-        "batch_size": _batch(batch_size, data.train_size // 20, data.train_size),
         **(PHOTOS if is_colour else DIGITS),
         **learner,
+        "batch_size": _batch(learner["batch_size"], data.train_size // 20, data.train_size),
         **(_own(data) if data.is_own else {}),
     }
 

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MOMENTUM = 0.9  # 0.95 in the source, for many more steps than here
 BETAS, EPSILON = (0.9, 0.98), 1e-8  # Adam's
 STEP_SIZE = 0.2  # root mean square of an orthogonal step at learning rate 1, as Adam's usually is
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # brings singular values in 0..1 near 1 in five rounds; from the source
@@ -23,33 +22,37 @@ ROUNDS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """The optimiser. Groups of parameters, each with `lr`, `weight_decay` and `orthogonal`.
+    """The optimiser. Groups of parameters, each with `lr`, `momentum`, `weight_decay` and `orthogonal`.
 
     orthogonal: whether the group's steps are made orthogonal: then its parameters are matrices or filters, each seen as
     a matrix with a row for every place of its first axis: a convolution's outputs, a de-convolution's inputs. The
-    others make the steps of AdamW. weight_decay: share of a weight that a step at learning rate 1 takes away, beside
-    the gradient's step.
+    others make the steps of AdamW. momentum: what is left of a gradient's part in an orthogonal step one step later.
+    weight_decay: share of a weight that a step at learning rate 1 takes away, beside the gradient's step.
     """
 
-    def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
-        super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "orthogonal": False})
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float) -> None:
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Take one step on every parameter that has a gradient."""
         for group in self.param_groups:
-            direction = self._orthogonal_step if group["orthogonal"] else self._adam_step
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    update = direction(parameter, parameter.grad)
+                    update = self._update(parameter, parameter.grad, group)
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
 
-    def _orthogonal_step(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
+        if group["orthogonal"]:
+            return self._orthogonal_step(parameter, gradient, group["momentum"])
+        return self._adam_step(parameter, gradient)
+
+    def _orthogonal_step(self, parameter: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].mul_(MOMENTUM).add_(gradient)
-        ahead = gradient.add(state["momentum"], alpha=MOMENTUM)  # as Nesterov does
+        state["momentum"].mul_(momentum).add_(gradient)
+        ahead = gradient.add(state["momentum"], alpha=momentum)  # as Nesterov does
         return orthogonal(ahead)
 
     def _adam_step(self, parameter: Tensor, gradient: Tensor) -> Tensor:

@@ -19,8 +19,6 @@ from core.training.muon import Muon
 if TYPE_CHECKING:
     from core.config import TrainConfig
 
-MOMENTUM = 0.9
-
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimiser of a config. Weight decay leaves biases and normalisation alone, as is usual."""
@@ -29,11 +27,11 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     rate = config.learning_rate
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, nesterov=True, fused=True)
+        return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
     if config.optimizer == "muon":
         # The last layer's rows are classes: orthogonal steps would move them all alike.
         hidden, last = {**groups[0], "params": matrices[:-1]}, {**groups[0], "params": matrices[-1:]}
-        return Muon([{**hidden, "orthogonal": True}, last, groups[1]], rate)
+        return Muon([{**hidden, "orthogonal": True}, last, groups[1]], rate, config.momentum)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=rate, fused=True)
 

@@ -25,7 +25,7 @@ from pages.ui import downloads, state, words
 GROUPS = {
     "Learning": (
         *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "warmup"),
-        *("weight_decay", "label_smoothing", "patience"),
+        *("momentum", "weight_decay", "label_smoothing", "patience"),
     ),
     "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale", "low_resolution"),
     "Network and its start": ("width", "whiten", "identity", "fixed_scales", "init_from"),

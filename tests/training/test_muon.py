@@ -27,7 +27,7 @@ def test_an_orthogonal_step_keeps_the_directions_of_the_gradient():
 def test_its_other_steps_are_those_of_adamw():
     torch.manual_seed(0)
     ours, theirs = (torch.nn.Parameter(torch.ones(5, 3)) for _ in range(2))
-    muon = Muon([{"params": [ours], "weight_decay": 0.1}], lr=0.05)
+    muon = Muon([{"params": [ours], "weight_decay": 0.1}], lr=0.05, momentum=0.9)
     adamw = torch.optim.AdamW([theirs], lr=0.05, weight_decay=0.1, betas=(0.9, 0.98), eps=1e-8)
     for _ in range(5):
         gradient = torch.randn(5, 3)
@@ -39,20 +39,21 @@ def test_its_other_steps_are_those_of_adamw():
 
 def test_weight_decay_takes_its_share_beside_the_step():
     weight = torch.nn.Parameter(torch.eye(4))
-    optimizer = Muon([{"params": [weight], "weight_decay": 0.5, "orthogonal": True}], lr=0.1)
+    optimizer = Muon([{"params": [weight], "weight_decay": 0.5, "orthogonal": True}], lr=0.1, momentum=0.9)
     weight.grad = torch.zeros(4, 4)
     optimizer.step()
     torch.testing.assert_close(weight, 0.95 * torch.eye(4))
 
 
-def test_its_orthogonal_steps_are_those_of_torchs_muon_momentum_and_decay_included():
+@pytest.mark.parametrize("momentum", [0.0, 0.6, 0.9])
+def test_its_orthogonal_steps_are_those_of_torchs_muon_momentum_and_decay_included(momentum):
     torch.manual_seed(0)
     start = torch.randn(12, 20)
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
     groups = [{"params": [ours], "weight_decay": 0.1, "orthogonal": True}]
-    muon = Muon(groups, lr=0.05)
+    muon = Muon(groups, lr=0.05, momentum=momentum)
     reference = torch.optim.Muon(
-        [theirs], lr=0.05, weight_decay=0.1, momentum=0.9, nesterov=True, adjust_lr_fn="match_rms_adamw"
+        [theirs], lr=0.05, weight_decay=0.1, momentum=momentum, nesterov=True, adjust_lr_fn="match_rms_adamw"
     )
     for _ in range(5):
         gradient = torch.randn(12, 20)

@@ -40,11 +40,11 @@ def products(precision: str, seconds: float) -> float:
     return rate(step, seconds, SIDE**3)
 
 
-def rate(step: Callable[[], float], seconds: float, batch_size: int) -> float:
-    """Images a second, after one step that does not count."""
+def rate(step: Callable[[], float], seconds: float, count: int) -> float:
+    """How much a second is done by steps that do `count` each, such as images, after one step that does not count."""
     step()
-    images, begin = 0, time.perf_counter()
+    done, begin = 0, time.perf_counter()
     while (taken := time.perf_counter() - begin) < seconds:
         step()
-        images += batch_size
-    return images / taken
+        done += count
+    return done / taken

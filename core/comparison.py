@@ -136,9 +136,11 @@ def _interval(runs: Sequence[Summary], accuracies: list[float]) -> Interval | No
 
 
 def _states(states: list[str]) -> str:
+    """The state of all; of several, how many are in each, those that finished first."""
     if len(set(states)) == 1:
         return states[0]
-    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    ordered = sorted(set(states), key=lambda state: (state != "finished", state))
+    return ", ".join(f"{states.count(state)} {state}" for state in ordered)
 
 
 def _changed(config: dict[str, Any]) -> dict[str, Any]:

@@ -57,12 +57,14 @@ def test_an_interval_of_two_seeds_stays_within_what_an_accuracy_can_be(store, fi
     assert (row.test_interval.low, row.test_interval.high) == (pytest.approx(mean_interval([0.97, 0.90]).low), 1.0)
 
 
-def test_a_run_that_was_stopped_is_not_averaged_with_those_that_finished(store, fill):
-    finished = [fill(accuracy, seed=seed) for seed, accuracy in enumerate((0.85, 0.86))]
-    stopped = fill(0.40, seed=2)
-    stopped.set_status(state="stopped")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_run_that_was_stopped_is_not_averaged_with_those_that_finished(store, fill, place):
+    runs = [fill(accuracy, seed=seed) for seed, accuracy in enumerate((0.85, 0.86))]
+    runs.insert(place, fill(0.40, seed=2, state="stopped"))
+    for created, run in enumerate(runs):
+        run.set_status(created=created)
     (row,) = table(store)
-    assert set(row.counted) == {run.id for run in finished}
+    assert set(row.counted) == {run.id for run in runs if run.config.seed != 2}
     assert (len(row.runs), row.seeds, row.state) == (3, (0, 1), "2 finished, 1 stopped")
     assert row.test_accuracy == pytest.approx(0.855)
 

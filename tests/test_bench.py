@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
@@ -17,6 +18,7 @@ from core.bench import ablation, compiled, devices, forecast, lesson, scaling, s
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
+from core.training.learner import Learner
 
 
 def test_a_table_is_flush_left_first_and_flush_right_after():
@@ -205,14 +207,42 @@ def test_the_lesson_says_how_far_apart_they_are_or_that_it_can_not_be_told():
     assert "not distinguishable with 3 seeds" in lesson.in_words([0.80, 0.70, 0.90], [0.79, 0.73, 0.85])
 
 
-def test_the_lesson_trains_both_networks_with_each_seed_by_the_report_recipe(monkeypatch, capsys):
+def test_the_lesson_trains_both_networks_with_each_seed_in_every_case(monkeypatch, capsys):
     asked = []
 
-    def train(config):
-        asked.append((config.model, config.seed, config.recipe))
+    def train(kind, config):
+        asked.append((kind, config.model, config.seed, config.recipe, config.identity, config.width))
         return ablation.Outcome(0.8 if config.model == "resnet" else 0.7 + config.seed / 100, 9, 60.0)
 
     monkeypatch.setattr(lesson, "train", train)
     assert main(["bench", "lesson"]) == 0
-    assert sorted(asked) == sorted((model, seed, "report") for model in ("resnet", "convnet") for seed in (0, 1, 2))
-    assert "+9.0 points" in capsys.readouterr().out.splitlines()[-1]
+    cases = [(Learner, False), (Learner, True), (lesson.Unnormalized, False)]
+    runs = [(model, seed) for model in ("resnet", "convnet") for seed in (0, 1, 2)]
+    assert sorted(map(str, asked)) == sorted(
+        str((kind, *run, "report", identity, lesson.WIDTH)) for kind, identity in cases for run in runs
+    )
+    assert capsys.readouterr().out.count("over 3 seeds: +9.0 points") == len(cases)
+
+
+def test_without_normalisation_a_network_keeps_its_weights_and_only_adds_biases(small):
+    config = TrainConfig(model="convnet", dataset=small.dataset, recipe="report", width=4)
+    whole = data.load(config.dataset)
+    with_norms, without = (kind(config, whole).model for kind in (Learner, lesson.Unnormalized))
+    shapes = {name: tensor.shape for name, tensor in with_norms.named_parameters() if tensor.ndim > 1}
+    assert {name for name, tensor in without.named_parameters() if tensor.ndim > 1} == set(shapes)
+    for name in shapes:
+        assert torch.equal(without.get_parameter(name), with_norms.get_parameter(name))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in without.modules())
+    assert sum(isinstance(module, lesson.Bias) for module in without.modules()) == 15
+    images = torch.rand(2, *whole.train.images.shape[1:])
+    assert without.train()(images).allclose(without.eval()(images))  # no statistics of the batch
+    bias = lesson.Bias(2)
+    bias.bias.data = torch.tensor([1.0, -2.0])
+    assert bias(torch.zeros(1, 2, 1, 3).bfloat16()).tolist() == [[[[1.0] * 3], [[-2.0] * 3]]]
+
+
+def test_the_lesson_trains_with_the_learner_that_it_is_given(small):
+    config = TrainConfig(model="resnet", dataset=small.dataset, recipe="report", width=4, epochs=1, train_size=256)
+    one = lesson.train(lesson.Unnormalized, config)
+    assert one.epochs == 1
+    assert 0 < one.accuracy < 1

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from core import data as datasets
 from core.bench.photos import photos
 from core.bench.table import aligned
 from core.config import TrainConfig
+
+if TYPE_CHECKING:
+    from core.training.learner import Learner
 
 EPOCHS = {"cnn": 3, "resnet": 3}
 SEEDS = (0, 1, 2)
@@ -62,11 +66,18 @@ def _print(what: str, one: Outcome, whole: Outcome) -> None:
 
 def train(config: TrainConfig, **changes: Any) -> Outcome:  # noqa: ANN401 - the fields of TrainConfig
     """Train a run of the config with some knobs changed, without any file."""
-    from core import training
     from core.training.device import use_threads
+    from core.training.learner import Learner
 
     use_threads(config.threads)
     changed = TrainConfig.from_dict({**config.as_dict(), **changes})
-    epochs = [event for event in training.fit(changed) if isinstance(event, training.Epoch)]
+    return outcome(Learner(changed, datasets.load(changed.dataset)))
+
+
+def outcome(learner: Learner) -> Outcome:
+    """Let it learn to its end."""
+    from core import training
+
+    epochs = [event for event in training.train(learner) if isinstance(event, training.Epoch)]
     best = min(epochs, key=lambda epoch: epoch.val_loss)
     return Outcome(best.val_accuracy, len(epochs), epochs[-1].seconds)

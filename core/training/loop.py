@@ -1,4 +1,4 @@
-"""fit: the training loop, as a generator of events.
+"""fit: the training loop, as a generator of events; train: the same for a learner of one's own.
 
 Owns: the order of things: steps, epochs, validation, early stopping, when a checkpoint is due, how it ends.
 """
@@ -73,6 +73,16 @@ def fit(
         learner.restore(state)
     if isinstance(learner, Leader):
         learner.begin()
+    yield from train(learner, control, checkpoint_seconds, catch_up)
+
+
+def train(
+    learner: Learner,
+    control: Callable[[], str] = keep_going,
+    checkpoint_seconds: float = 30.0,
+    catch_up: int = 0,
+) -> Iterator[Event]:
+    """`fit` for a network and an optimiser that are there already, from where they are in their training."""
     clock = _Clock(learner, checkpoint_seconds)
     while (end := _verdict(learner)) is None:
         word = yield from _learn_epoch(learner, _patient(control, learner.progress, catch_up), clock)

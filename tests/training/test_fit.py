@@ -84,6 +84,18 @@ def test_every_optimiser_resumes_exactly(optimizer):
     )
 
 
+def test_a_learner_of_ones_own_goes_on_as_fit_would_from_where_it_is():
+    config = small(shift=1)
+    fitted, learner = list(training.fit(config)), Learner(config, data.load(config.dataset))
+    begun = list(training.train(learner, control=StopAt("pause", 8)))
+    assert begun[-1].state == "paused"
+    trained = begun + list(training.train(learner))
+    losses = [[epoch.train_loss for epoch in of_kind(events, training.Epoch)] for events in (fitted, trained)]
+    assert losses[0] == losses[1]
+    for name, tensor in last_weights(fitted).items():
+        assert torch.equal(tensor, last_weights(trained)[name])
+
+
 def test_another_seed_gives_other_weights_and_the_same_seed_the_same():
     first, again, other = (last_weights(training.fit(small(seed=seed))) for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from itertools import accumulate, cycle
@@ -15,6 +16,7 @@ from torch import nn
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
 from core.bench import ablation, compiled, devices, forecast, lesson, scaling, scenes, steps, surgery, train, waiting
+from core.bench.outcome import Outcome, learned
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
@@ -141,12 +143,11 @@ def test_each_ingredient_is_left_out_once_and_judged_against_the_spread_of_three
     monkeypatch.setattr(ablation, "WITHOUT", {"shifted images": {"shift": 0}})
     asked = []
 
-    def fit(config):
+    def learned(config):
         asked.append(config)
-        accuracy = 0.5 + 0.1 * config.seed if config.shift else 0.4
-        yield training.Epoch(9, 1, 7.0, 1.0, 0.5, 1.0, accuracy, True, None)
+        return Outcome(0.5 + 0.1 * config.seed if config.shift else 0.4, 1, 7.0)
 
-    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(ablation, "learned", learned)
     assert main(["bench", "ablation"]) == 0
     *_, whole, without = capsys.readouterr().out.strip().splitlines()
     assert "spread 10.00 points" in whole
@@ -165,7 +166,7 @@ def test_every_ingredient_of_the_ablation_is_in_the_recipe_that_it_is_taken_from
 def test_an_ingredient_that_a_recipe_does_not_have_is_not_left_out_of_it(monkeypatch, capsys):
     monkeypatch.setattr(ablation, "EPOCHS", {"cnn": 1})
     monkeypatch.setattr(ablation, "WITHOUT", {"weight decay": {"weight_decay": 0.0}})
-    monkeypatch.setattr(ablation, "train", lambda config, **off: ablation.Outcome(0.5, 1, 1.0))
+    monkeypatch.setattr(ablation, "train", lambda config, **off: Outcome(0.5, 1, 1.0))
     ablation.main()
     assert "weight decay" not in capsys.readouterr().out
 
@@ -210,11 +211,11 @@ def test_the_lesson_says_how_far_apart_they_are_or_that_it_can_not_be_told():
 def test_the_lesson_trains_both_networks_with_each_seed_in_every_case(monkeypatch, capsys):
     asked = []
 
-    def train(kind, config):
+    def learned(config, kind):
         asked.append((kind, config.model, config.seed, config.recipe, config.identity, config.width))
-        return ablation.Outcome(0.8 if config.model == "resnet" else 0.7 + config.seed / 100, 9, 60.0)
+        return Outcome(0.8 if config.model == "resnet" else 0.7 + config.seed / 100, 9, 60.0)
 
-    monkeypatch.setattr(lesson, "train", train)
+    monkeypatch.setattr(lesson, "learned", learned)
     assert main(["bench", "lesson"]) == 0
     cases = [(Learner, False), (Learner, True), (lesson.Unnormalized, False)]
     runs = [(model, seed) for model in ("resnet", "convnet") for seed in (0, 1, 2)]
@@ -224,13 +225,13 @@ def test_the_lesson_trains_both_networks_with_each_seed_in_every_case(monkeypatc
     assert capsys.readouterr().out.count("over 3 seeds: +9.0 points") == len(cases)
 
 
-def test_without_normalisation_a_network_keeps_its_weights_and_only_adds_biases(small):
+def test_without_normalisation_a_network_keeps_its_filters_and_only_adds_biases(small):
     config = TrainConfig(model="convnet", dataset=small.dataset, recipe="report", width=4)
     whole = data.load(config.dataset)
     with_norms, without = (kind(config, whole).model for kind in (Learner, lesson.Unnormalized))
-    shapes = {name: tensor.shape for name, tensor in with_norms.named_parameters() if tensor.ndim > 1}
-    assert {name for name, tensor in without.named_parameters() if tensor.ndim > 1} == set(shapes)
-    for name in shapes:
+    filters = {name for name, tensor in with_norms.named_parameters() if tensor.ndim > 1}
+    assert {name for name, tensor in without.named_parameters() if tensor.ndim > 1} == filters
+    for name in filters:
         assert torch.equal(without.get_parameter(name), with_norms.get_parameter(name))
     assert not any(isinstance(module, nn.BatchNorm2d) for module in without.modules())
     assert sum(isinstance(module, lesson.Bias) for module in without.modules()) == 15
@@ -241,8 +242,26 @@ def test_without_normalisation_a_network_keeps_its_weights_and_only_adds_biases(
     assert bias(torch.zeros(1, 2, 1, 3).bfloat16()).tolist() == [[[[1.0] * 3], [[-2.0] * 3]]]
 
 
-def test_the_lesson_trains_with_the_learner_that_it_is_given(small):
-    config = TrainConfig(model="resnet", dataset=small.dataset, recipe="report", width=4, epochs=1, train_size=256)
-    one = lesson.train(lesson.Unnormalized, config)
-    assert one.epochs == 1
-    assert 0 < one.accuracy < 1
+def test_a_training_without_files_is_that_of_the_learner_that_was_asked_for(small):
+    seen = []
+
+    class Watched(Learner):
+        def validate(self):
+            seen.append(super().validate())
+            return seen[-1]
+
+    one = learned(small, Watched)
+    best = min(seen, key=lambda result: result.loss)
+    assert (one.accuracy, one.epochs, one.state) == (best.accuracy, len(seen), "finished")
+    assert one.accuracy > 0.2  # ten classes
+
+
+def test_a_training_without_files_that_diverges_at_once_has_the_accuracy_of_guessing(small):
+    one = learned(replace(small, learning_rate=100.0, optimizer="sgd", batch_size=10))
+    assert (one.accuracy, one.epochs, one.state) == (0.1, 0, "diverged")
+
+
+def test_the_lesson_says_which_runs_diverged(monkeypatch, capsys):
+    monkeypatch.setattr(lesson, "learned", lambda config, kind: Outcome(0.1, 0, 0.0, "diverged"))
+    lesson.main()
+    assert capsys.readouterr().out.count("0 epochs, diverged") == 18

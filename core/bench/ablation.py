@@ -7,16 +7,13 @@ Owns: the ingredients. Everything is judged on the validation images. What bf16 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from core import data as datasets
+from core.bench.outcome import Outcome, learned
 from core.bench.photos import photos
 from core.bench.table import aligned
 from core.config import TrainConfig
-
-if TYPE_CHECKING:
-    from core.training.learner import Learner
 
 EPOCHS = {"cnn": 3, "resnet": 3}
 SEEDS = (0, 1, 2)
@@ -33,15 +30,6 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "low resolution at first": {"low_resolution": 0.0},
     "smaller batches (1000 instead)": {"batch_size": 1000},
 }
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Validation accuracy at the best epoch, 0..1, and how long the training was."""
-
-    accuracy: float
-    epochs: int
-    seconds: float
 
 
 def main() -> None:
@@ -65,19 +53,5 @@ def _print(what: str, one: Outcome, whole: Outcome) -> None:
 
 
 def train(config: TrainConfig, **changes: Any) -> Outcome:  # noqa: ANN401 - the fields of TrainConfig
-    """Train a run of the config with some knobs changed, without any file."""
-    from core.training.device import use_threads
-    from core.training.learner import Learner
-
-    use_threads(config.threads)
-    changed = TrainConfig.from_dict({**config.as_dict(), **changes})
-    return outcome(Learner(changed, datasets.load(changed.dataset)))
-
-
-def outcome(learner: Learner) -> Outcome:
-    """Let it learn to its end."""
-    from core import training
-
-    epochs = [event for event in training.train(learner) if isinstance(event, training.Epoch)]
-    best = min(epochs, key=lambda epoch: epoch.val_loss)
-    return Outcome(best.val_accuracy, len(epochs), epochs[-1].seconds)
+    """What comes of the config with some knobs changed."""
+    return learned(TrainConfig.from_dict({**config.as_dict(), **changes}))

@@ -12,8 +12,9 @@ events.py   what a training tells
 """
 
 from core.training.events import End, Epoch, Event, State, Step, Weights, as_dict
+from core.training.learner import Learner
 from core.training.loop import fit, train
 from core.training.team import Team
 from core.training.together import follow
 
-__all__ = ["End", "Epoch", "Event", "State", "Step", "Team", "Weights", "as_dict", "fit", "follow", "train"]
+__all__ = ["End", "Epoch", "Event", "Learner", "State", "Step", "Team", "Weights", "as_dict", "fit", "follow", "train"]

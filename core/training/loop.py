@@ -73,16 +73,20 @@ def fit(
         learner.restore(state)
     if isinstance(learner, Leader):
         learner.begin()
-    yield from train(learner, control, checkpoint_seconds, catch_up)
+    yield from train(learner, control=control, checkpoint_seconds=checkpoint_seconds, catch_up=catch_up)
 
 
 def train(
     learner: Learner,
+    *,
     control: Callable[[], str] = keep_going,
     checkpoint_seconds: float = 30.0,
     catch_up: int = 0,
 ) -> Iterator[Event]:
-    """`fit` for a network and an optimiser that are there already, from where they are in their training."""
+    """Let a learner learn to the end of its config from where it is: yields what `fit` does, whose arguments these are.
+
+    Of a team, its Leader must have begun.
+    """
     clock = _Clock(learner, checkpoint_seconds)
     while (end := _verdict(learner)) is None:
         word = yield from _learn_epoch(learner, _patient(control, learner.progress, catch_up), clock)

@@ -72,6 +72,14 @@ def test_known_sets_keep_their_recipes():
     fast = TrainConfig(model="resnet", dataset="mnist-mini", recipe="fast")
     assert (fast.batch_size, fast.epochs, fast.rotate) == (250, 15, 8.0)
     assert TrainConfig(dataset="cifar10-mini", recipe="report").batch_size == 128
+    quick, fast = (TrainConfig(model="speednet", dataset="cifar10", recipe=recipe) for recipe in ("quick", "fast"))
+    assert (quick.epochs, quick.cutout, quick.low_resolution, quick.momentum) == (3, 0, 0.6, 0.6)
+    assert (fast.epochs, fast.batch_size, fast.cutout, fast.momentum) == (22, 250, 8, 0.6)
+
+
+def test_of_pictures_that_nobody_knows_speednet_blanks_and_shrinks_none(known):
+    fast = TrainConfig(model="speednet", dataset=known(LARGE, (3, 32, 32)).name, recipe="fast")
+    assert (fast.cutout, fast.low_resolution, fast.flip, fast.momentum) == (0, 0.0, False, 0.6)
 
 
 @pytest.mark.parametrize("model", models.names("classes"))

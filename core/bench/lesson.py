@@ -1,7 +1,7 @@
 """What skip connections are worth without any trick: ResNet against ConvNet by the report's recipe, over three seeds.
 
 Owns: that question, asked of both as they are, begun as the identity, and without normalisation. The networks are of
-half the recipe's width, since there are eighteen to train: that takes one or two hours on two cores.
+half their usual width, since there are eighteen to train.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What comes of a training without files, as the benchmarks that compare trainings ask.
 
-Owns: that training and its three figures, judged on the validation images.
+Owns: that training and its figures, judged on the validation images.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from pages.ui import words
 COUNTS, BY_TRUTH, BY_ANSWER, DIFFERENCE = "counts", "share of each class", "share of each answer", "difference"
 MOST_IMAGES = 24
 SIDE = 112  # pixels of a shown image
+PERCENT = "%.1f%%"  # a class has about a thousand test images
 Matrix = NDArray[np.float64]
 
 
@@ -58,8 +59,8 @@ def show(subjects: Sequence[Subject]) -> None:
     st.caption("Of one run of each row: its first seed.")
     st.markdown("**Accuracy by class**")
     st.dataframe(
-        by_class(subjects, classes), placeholder="–", alt="Accuracy of each picked network on each class.",
-        column_config={s.row.label: st.column_config.NumberColumn(format="percent") for s in subjects},
+        100 * by_class(subjects, classes), placeholder="–", alt="Accuracy of each picked network on each class.",
+        column_config={s.row.label: st.column_config.NumberColumn(format=PERCENT) for s in subjects},
     )  # fmt: skip
     chosen, compared, kind = _choices(subjects)
     table = confusion(chosen, compared, kind)
@@ -67,12 +68,13 @@ def show(subjects: Sequence[Subject]) -> None:
         "Rows are the truth, columns the answers. Pick a cell, by mouse or with the arrow keys, to see its images."
     )
     whole = kind in (COUNTS, DIFFERENCE)
+    table = table if whole else 100 * table
     linked = linked_cell(str(st.query_params.get("cell", "")), classes)
     selection = st.dataframe(
         pd.DataFrame(table, index=list(classes), columns=list(classes)), key=f"cells-{kind}", on_select="rerun",
         selection_mode="single-cell", alt=f"Confusion matrix of {chosen.row.label}, {kind}.",
         selection_default={"selection": {"cells": [(linked[0], classes[linked[1]])] if linked else []}},
-        column_config={c: st.column_config.NumberColumn(format="%d" if whole else "percent") for c in classes},
+        column_config={c: st.column_config.NumberColumn(format="%d" if whole else PERCENT) for c in classes},
     )  # fmt: skip
     cells = selection["selection"]["cells"]
     if cells:

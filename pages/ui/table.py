@@ -33,12 +33,11 @@ def _text(title: str, help: str) -> Any:  # noqa: ANN401 - Streamlit's column co
     return st.column_config.TextColumn(title, help=help or None)
 
 
-def _percent(title: str, help: str) -> Any:  # noqa: ANN401
-    return st.column_config.NumberColumn(title, help=help or None, format="percent")
-
-
 def _number(pattern: str) -> Callable[[str, str], Any]:
     return lambda title, help: st.column_config.NumberColumn(title, help=help or None, format=pattern)  # type: ignore[arg-type]
+
+
+_percent = _number("%.2f%%")  # the built-in "percent" drops zeros at the end
 
 
 def _share(value: float | None) -> str:
@@ -46,8 +45,8 @@ def _share(value: float | None) -> str:
 
 
 def _as_shown(value: float | None) -> float | None:
-    """Rounded as text is: the browser rounds a tie otherwise."""
-    return None if value is None else float(_share(value).rstrip("%")) / 100
+    """In percent, rounded as text is: the browser rounds a tie otherwise."""
+    return None if value is None else float(_share(value).rstrip("%"))
 
 
 def _rounded(value: float | None) -> str:
@@ -96,7 +95,7 @@ COLUMNS = (
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The rows as numbers, a column for each of COLUMNS."""
+    """The rows as numbers, a column for each of COLUMNS; shares in percent."""
     return pd.DataFrame({column.title: [_cell(column, row) for row in rows] for column in COLUMNS})
 
 

@@ -150,4 +150,5 @@ def test_a_name_is_saved_by_its_form_on_both_pages(open_page, make_run):
 
 
 def test_the_table_rounds_a_tie_as_text_does():
-    assert [table._as_shown(value) for value in (0.92945, 0.5, None)] == [float(f"{0.92945:.2%}"[:-1]) / 100, 0.5, None]
+    assert [table._as_shown(value) for value in (0.92945, 0.5, None)] == [float(f"{0.92945:.2%}"[:-1]), 50.0, None]
+    assert "%.2f%%" in str(table.drawing()["test accuracy"]), "93.00 % is not cut to 93 %"

@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # `python -m core list | head`
         return 0
+    except KeyboardInterrupt:  # by a command that has nothing to store
+        print("Cut off.", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -111,6 +111,15 @@ def test_a_cut_data_cache_is_one_clear_message(tmp_path, capsys, monkeypatch):
     assert str(tmp_path / "mnist.safetensors") in capsys.readouterr().err
 
 
+def test_ctrl_c_in_a_benchmark_is_one_line_and_no_traceback(capsys, monkeypatch):
+    def pressed() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.bench.waiting.main", pressed)
+    assert main(["bench", "waiting"]) == 130
+    assert capsys.readouterr().err == "Cut off.\n"
+
+
 def test_a_config_file_with_an_extra_knob_names_it(tmp_path, capsys):
     path = tmp_path / "config.json"
     path.write_text('{"modle": "cnn"}')

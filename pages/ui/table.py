@@ -15,6 +15,7 @@ import streamlit as st
 from core.comparison import Row
 from pages.ui import words
 
+LONGEST_NAME = 140  # pixels that "mnist-everywhere" takes; by itself the table measures the first rows alone
 Value = Callable[[Row], Any]
 
 
@@ -31,6 +32,10 @@ class Column:
 
 def _text(title: str, help: str) -> Any:  # noqa: ANN401 - Streamlit's column configs have no common type
     return st.column_config.TextColumn(title, help=help or None)
+
+
+def _name(title: str, help: str) -> Any:  # noqa: ANN401
+    return st.column_config.TextColumn(title, help=help or None, width=LONGEST_NAME)
 
 
 def _number(pattern: str) -> Callable[[str, str], Any]:
@@ -80,7 +85,7 @@ COLUMNS = (
            lambda title, help: st.column_config.LineChartColumn(title, help=help, y_min=0.0, y_max=1.0),
            "Validation accuracy by epoch."),
     Column("state", lambda row: row.state, str, _text),
-    Column("data set", lambda row: row.dataset, str, _text),
+    Column("data set", lambda row: row.dataset, str, _name),
     Column("model", lambda row: row.model, str, _text),
     Column("recipe", lambda row: row.recipe, str, _text),
     Column("tags", lambda row: ", ".join(row.tags), str, _text),

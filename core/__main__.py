@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:  # by a command that has nothing to store
         print("Cut off.", file=sys.stderr)
-        return 130
+        return commands.EXIT_CODES["interrupted"]
 
 
 def _parser() -> argparse.ArgumentParser:

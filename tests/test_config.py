@@ -135,3 +135,12 @@ def test_a_network_that_does_not_answer_what_the_data_set_asks_is_refused_with_t
 def test_every_recipe_makes_a_whole_config_of_every_model_and_data_set(recipe, dataset):
     for model in models.names("masks" if data.describe(dataset).has_masks else "classes"):
         assert None not in TrainConfig(model=model, dataset=dataset, recipe=recipe).as_dict().values()
+
+
+def test_an_mlp_that_learns_photos_for_long_is_kept_from_learning_them_by_heart():
+    decay = {
+        (recipe, name): TrainConfig(model="mlp", dataset=name, recipe=recipe).weight_decay
+        for recipe in ("fast", "best")
+        for name in ("cifar10", "mnist")
+    }
+    assert decay.pop(("best", "cifar10")) > max(decay.values())

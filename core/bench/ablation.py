@@ -26,6 +26,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "label smoothing": {"label_smoothing": 0.0},
     "mirrored images": {"flip": False},
     "shifted images": {"shift": 0},
+    "a square cut out": {"cutout": 0},
     "a falling learning rate": {"schedule": "constant"},
     "low resolution at first": {"low_resolution": 0.0},
     "smaller batches (1000 instead)": {"batch_size": 1000},

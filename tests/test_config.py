@@ -137,10 +137,21 @@ def test_every_recipe_makes_a_whole_config_of_every_model_and_data_set(recipe, d
         assert None not in TrainConfig(model=model, dataset=dataset, recipe=recipe).as_dict().values()
 
 
-def test_an_mlp_that_learns_photos_for_long_is_kept_from_learning_them_by_heart():
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_a_small_network_that_learns_photos_for_long_is_kept_from_learning_them_by_heart(model):
     decay = {
-        (recipe, name): TrainConfig(model="mlp", dataset=name, recipe=recipe).weight_decay
-        for recipe in ("fast", "best")
+        (recipe, name): TrainConfig(model=model, dataset=name, recipe=recipe).weight_decay
+        for recipe in ("quick", "fast", "best")
         for name in ("cifar10", "mnist")
     }
     assert decay.pop(("best", "cifar10")) > max(decay.values())
+
+
+def test_a_cnn_that_learns_photos_for_long_sees_them_changed_more():
+    fast, best, digits = (
+        TrainConfig(model="cnn", dataset=name, recipe=recipe)
+        for name, recipe in (("cifar10", "fast"), ("cifar10", "best"), ("mnist", "best"))
+    )
+    assert best.shift > fast.shift > digits.shift
+    assert best.cutout > fast.cutout == digits.cutout == 0
+    assert TrainConfig(model="cnn", dataset="cifar10-mini", recipe="best").batch_size < best.batch_size

@@ -3,7 +3,7 @@
 Owns: the tables. Torch-free and below `core.config`, so that a TrainConfig is complete the moment it exists.
 
     quick    a first result within a minute on two CPU cores: few epochs, of a large set only a part
-    fast     accurate in the time of a coffee or two: what `best` does, in fewer epochs
+    fast     accurate in the time of a coffee or two: nearly what `best` does, in fewer epochs
     best     the most accurate that we know for each network on two CPU cores
     report   the lab report's way: Adam at a constant rate, early stopping, no augmentation, no tricks
 """
@@ -18,7 +18,7 @@ from core.data import DatasetInfo
 SUMMARIES = {
     "quick": "A first result within about a minute: few epochs, of a large data set only a part.",
     "fast": "Accurate in the time of a coffee or two: at most thirty epochs over all images, with all that helps.",
-    "best": "As accurate as we know how on this network: like fast, with more epochs.",
+    "best": "As accurate as we know how on this network: more epochs, and what keeps it from learning by heart.",
     "report": "The classic way: Adam at a constant rate, no augmentation, early stopping. Slower and less accurate.",
 }
 

@@ -49,23 +49,25 @@ def _form() -> None:
         "They stay on this machine. A larger set comes straight from its folder: `python -m core import FOLDER`."
     )
     version = st.session_state.get(state.IMPORTS, 0)  # after an import the form begins anew
-    file = st.file_uploader(
-        "ZIP or .npz", key=f"own-file-{version}", max_upload_size=limits.UPLOAD_MB,
-        on_change=lambda: st.session_state.pop(state.IMPORTED, None),
-    )  # fmt: skip
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = st.text_input(
-            "Name", key=f"own-name-{version}", max_chars=limits.LONGEST_TITLE, placeholder="as the file", width=240
-        )
-        size = st.selectbox(
-            "Size in pixels", SIZES, key=f"own-size-{version}", width=180,
-            help="Of the images that networks see. As the pictures are: 28 grey or 32 in colour, and 64 when most "
-                 "pictures are that large. More pixels show more and take longer.",
-        )  # fmt: skip
-        pressed = st.button("Import", type="primary", icon=":material/upload:", disabled=file is None)
-    if pressed and file is not None:
+    with st.form(f"own-{version}", border=False):  # a form takes no press while a file is on its way
+        file = st.file_uploader("ZIP or .npz", key=f"own-file-{version}", max_upload_size=limits.UPLOAD_MB)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            title = st.text_input(
+                "Name", key=f"own-name-{version}", max_chars=limits.LONGEST_TITLE, placeholder="as the file", width=320
+            )
+            size = st.selectbox(
+                "Size in pixels", SIZES, key=f"own-size-{version}", width=180,
+                help="Of the images that networks see. As the pictures are: 28 grey or 32 in colour, and 64 when most "
+                     "pictures are that large. More pixels show more and take longer.",
+            )  # fmt: skip
+            pressed = st.form_submit_button("Import", type="primary", icon=":material/upload:")
+    if not pressed:
+        return
+    if file is None:
+        st.session_state[state.IMPORTED] = ("No file is chosen yet: choose a ZIP or an .npz above Import.", False)
+    else:
         _import(file, title, None if size == AS_THEY_ARE else int(size))
-        st.rerun()
+    st.rerun()
 
 
 def _import(file: UploadedFile, title: str, side: int | None) -> None:

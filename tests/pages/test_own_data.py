@@ -31,9 +31,9 @@ def shapes():
 
 
 def send(app, content, name="shapes.zip", title=""):
-    app.file_uploader[0].set_value((name, content, "application/zip")).run()
+    app.file_uploader[0].set_value((name, content, "application/zip"))
     field = next(field for field in app.text_input if field.label == "Name")
-    field.set_value(title).run()
+    field.set_value(title)
     button(app, "Import").click().run()
     assert not app.exception
     return app
@@ -43,10 +43,14 @@ def said(app):
     return [box.value.replace("\\", "") for box in (*app.success, *app.error)]
 
 
-def test_without_a_set_the_page_says_what_to_bring_and_offers_no_press(open_page):
+def test_without_a_set_the_page_says_what_to_bring_and_a_press_without_a_file_says_what_is_missing(open_page):
     app = open_page("home")
     assert "a folder of PNG or JPEG pictures for each class, 10 or more" in text_of(app)
-    assert button(app, "Import").disabled
+    button(app, "Import").click().run()
+    assert not app.exception
+    assert said(app) == ["No file is chosen yet: choose a ZIP or an .npz above Import."]
+    send(app, own.archive(own.files()))
+    assert not app.error
 
 
 def test_what_is_sent_becomes_a_data_set_with_pictures_and_a_link_to_train_on_it(open_page):
@@ -58,7 +62,7 @@ def test_what_is_sent_becomes_a_data_set_with_pictures_and_a_link_to_train_on_it
     ]  # fmt: skip
     links = [link.proto for link in app.get("page_link") if link.proto.label == "Train on it"]
     assert [link.query_string for link in links] == [f"dataset={info.name}"]
-    assert button(app, "Import").disabled  # the form began anew
+    assert app.file_uploader[0].value is None  # the form began anew
     button(app, "Hide pictures").click().run()
     assert not app.get("image")
     button(app, "Show pictures").click().run()
@@ -99,10 +103,15 @@ def test_what_is_refused_is_one_sentence_and_the_form_stays(open_page, content, 
     assert expected in said(app)[0]
     assert "[a](b)" not in app.error[0].value
     assert shelf.listed() == []
-    assert not button(app, "Import").disabled
     again = send(app, own.archive(own.files()))
     assert len(shelf.listed()) == 1
     assert not again.error
+
+
+def test_file_and_press_are_of_one_form_which_takes_no_press_while_a_file_is_on_its_way(open_page):
+    app = open_page("home")
+    assert app.file_uploader[0].form_id
+    assert button(app, "Import").form_id == app.file_uploader[0].form_id
 
 
 def test_the_same_pictures_again_are_said_to_be_here(open_page, shapes):

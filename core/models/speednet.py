@@ -2,8 +2,8 @@
 
 Owns: the network whose shape spends its arithmetic where it pays: wide filters on small maps.
 
-Source: Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU (arXiv:2404.00498). Its GELU is a ReLU here: on two
-cores without AMX, the GELU made a step of the CNN 2.6 times slower.
+Source: Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU (arXiv:2404.00498). Its GELU is a ReLU here: one
+training each told no clear difference, and a step takes 2 % less on two cores.
 """
 
 from __future__ import annotations

@@ -61,13 +61,11 @@ def _form() -> None:
                      "pictures are that large. More pixels show more and take longer.",
             )  # fmt: skip
             pressed = st.form_submit_button("Import", type="primary", icon=":material/upload:")
-    if not pressed:
-        return
-    if file is None:
-        st.session_state[state.IMPORTED] = ("No file is chosen yet: choose a ZIP or an .npz above Import.", False)
-    else:
+    if pressed and file is None:
+        st.error("No file is chosen yet: choose a ZIP or an .npz first.", icon=":material/broken_image:")
+    elif pressed:
         _import(file, title, None if size == AS_THEY_ARE else int(size))
-    st.rerun()
+        st.rerun()
 
 
 def _import(file: UploadedFile, title: str, side: int | None) -> None:

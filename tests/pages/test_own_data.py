@@ -48,7 +48,7 @@ def test_without_a_set_the_page_says_what_to_bring_and_a_press_without_a_file_sa
     assert "a folder of PNG or JPEG pictures for each class, 10 or more" in text_of(app)
     button(app, "Import").click().run()
     assert not app.exception
-    assert said(app) == ["No file is chosen yet: choose a ZIP or an .npz above Import."]
+    assert said(app) == ["No file is chosen yet: choose a ZIP or an .npz first."]
     send(app, own.archive(own.files()))
     assert not app.error
 

@@ -27,7 +27,10 @@ KINDS: tuple[tuple[type[nn.Module], str], ...] = (
     (nn.Linear, "linear"),
 )
 JOINS = {"add": "sum", "__add__": "sum", "__radd__": "sum", "cat": "stack"}  # of torch's functions, what each makes
-SAID_OF = {nn.BatchNorm1d: "batch norm", nn.BatchNorm2d: "batch norm", nn.ReLU: "ReLU", Normalize: "normalise"}
+SAID_OF = {
+    **{nn.BatchNorm1d: "batch norm", nn.BatchNorm2d: "batch norm", Normalize: "normalise"},
+    **{nn.ReLU: "ReLU", nn.GELU: "GELU"},
+}
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class FirstConv(nn.Conv2d):
 
     forward: float [N, C, H, W] -> [N, 2 k k C, H', W'], the same sides for an odd k, one less for an even one. A class
     of its own, so that `core.training.start` finds it: with its filters whitened it keeps all of the patch, once with
-    each sign for the ReLU that follows.
+    each sign for the ReLU or GELU that follows.
     """
 
     def __init__(self, channels: int, size: int) -> None:

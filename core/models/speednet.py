@@ -2,8 +2,7 @@
 
 Owns: the network whose shape spends its arithmetic where it pays: wide filters on small maps.
 
-Source: Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU (arXiv:2404.00498). Its GELU is a ReLU here: one
-training each told no clear difference, and a step takes 2 % less on two cores.
+Source: Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU (arXiv:2404.00498).
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ GROUPS = (1, 4, 4)  # times the width: filters of each group
 
 
 class Group(nn.Module):
-    """Two 3x3 convolutions with batch norm and ReLU, a 2x2 max-pool after the first.
+    """Two 3x3 convolutions with batch norm and GELU, a 2x2 max-pool after the first.
 
-    forward: float [N, channels_in, H, W] -> [N, channels_out, H // 2, W // 2], at least 0; a map of one pixel a side
-    stays as it is.
+    forward: float [N, channels_in, H, W] -> [N, channels_out, H // 2, W // 2], at least -0.17; a map of one pixel a
+    side stays as it is.
     """
 
     def __init__(self, channels_in: int, channels_out: int, side: int) -> None:
@@ -28,15 +27,15 @@ class Group(nn.Module):
         self.conv1 = conv3x3(channels_in, channels_out)
         self.pool = nn.MaxPool2d(2) if side > 1 else nn.Identity()
         self.norm1 = nn.BatchNorm2d(channels_out)
-        self.relu1 = nn.ReLU()
+        self.gelu1 = nn.GELU()
         self.conv2 = conv3x3(channels_out, channels_out)
         self.norm2 = nn.BatchNorm2d(channels_out)
-        self.relu2 = nn.ReLU()
+        self.gelu2 = nn.GELU()
 
     def forward(self, x: Tensor) -> Tensor:
         """The group's feature map."""
-        x = self.relu1(self.norm1(self.pool(self.conv1(x))))
-        last: Tensor = self.relu2(self.norm2(self.conv2(x)))
+        x = self.gelu1(self.norm1(self.pool(self.conv1(x))))
+        last: Tensor = self.gelu2(self.norm2(self.conv2(x)))
         return last
 
 
@@ -51,7 +50,7 @@ class SpeedNet(nn.Module):
         channels, *sides = in_shape
         self.normalize = Normalize(channels)
         self.conv1 = FirstConv(channels, 2)
-        self.relu1 = nn.ReLU()
+        self.gelu1 = nn.GELU()
         self.groups = nn.Sequential()
         filters, side = self.conv1.out_channels, min(sides) - 1
         for factor in GROUPS:
@@ -62,8 +61,8 @@ class SpeedNet(nn.Module):
             self.fc.weight.mul_(0.5)  # the maxima of a map are about twice its mean, and first answers should be open
 
     def features(self, images: Tensor) -> Tensor:
-        """The last feature map, after its activation: float [N, 4w, H', W'], at least 0; [N, 4w, 3, 3] for 32x32."""
-        last: Tensor = self.groups(self.relu1(self.conv1(self.normalize(images))))
+        """The last feature map, after its GELU: float [N, 4w, H', W'], at least -0.17; [N, 4w, 3, 3] for 32x32."""
+        last: Tensor = self.groups(self.gelu1(self.conv1(self.normalize(images))))
         return last
 
     def forward(self, images: Tensor) -> Tensor:

@@ -120,7 +120,7 @@ def _draw(name: str, images: str, found: Blueprint) -> None:
     st.image(drawing.svg(found, theme), alt=drawing.in_words(title, found))
     st.caption(
         f"As its reference run on {data.describe(config.dataset).title} has it, width {config.width}. A bar is as wide "
-        "as a map has pixels a side, and as thick as there are many maps. Batch norm and ReLU are not drawn."
+        "as a map has pixels a side, and as thick as there are many maps. Batch norm, ReLU and GELU are not drawn."
     )
     with st.expander("All layers in numbers", icon=":material/table_rows:"):
         st.dataframe(drawing.rows(found), hide_index=True, alt=f"Every layer of {title} in numbers.",

@@ -47,6 +47,10 @@ def test_the_cnn_is_a_chain_and_what_happens_between_its_layers_is_said():
     assert links[3] == Link(3, 4, ("2x2 max-pool", "batch norm", "ReLU", "flatten"), (128 * 4 * 4,))
 
 
+def test_the_pooling_and_the_activation_between_two_layers_of_speednet_are_said():
+    assert plan("speednet").links[2].by == ("2x2 max-pool", "batch norm", "GELU")
+
+
 def test_the_layers_of_the_resnet_match_hand_arithmetic():
     # 2x2 filters, 8 a channel; then 3x3: 5 times 32, 8 times 64, twice 128 filters; pooling after the second and once
     # after the first of the second stage, so that sides are 31, 15 and 7.

@@ -28,8 +28,11 @@ KINDS: tuple[tuple[type[nn.Module], str], ...] = (
 )
 JOINS = {"add": "sum", "__add__": "sum", "__radd__": "sum", "cat": "stack"}  # of torch's functions, what each makes
 SAID_OF = {
-    **{nn.BatchNorm1d: "batch norm", nn.BatchNorm2d: "batch norm", Normalize: "normalise"},
-    **{nn.ReLU: "ReLU", nn.GELU: "GELU"},
+    nn.BatchNorm1d: "batch norm",
+    nn.BatchNorm2d: "batch norm",
+    nn.ReLU: "ReLU",
+    nn.GELU: "GELU",
+    Normalize: "normalise",
 }
 
 

@@ -25,6 +25,7 @@ BENCHMARKS = (
     "energy",
     "devices",
     "compiled",
+    "gradients",
     "waiting",
 )
 

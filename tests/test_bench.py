@@ -15,11 +15,25 @@ from torch import nn
 
 from core import data, models, training
 from core.__main__ import BENCHMARKS, main
-from core.bench import ablation, compiled, devices, forecast, lesson, scaling, scenes, steps, surgery, train, waiting
+from core.bench import (
+    ablation,
+    compiled,
+    devices,
+    forecast,
+    gradients,
+    lesson,
+    scaling,
+    scenes,
+    steps,
+    surgery,
+    train,
+    waiting,
+)
 from core.bench.outcome import Outcome, learned
 from core.bench.table import aligned
 from core.config import TrainConfig
 from core.errors import LabError
+from core.models.conv import Conv3x3
 from core.training.learner import Learner
 
 
@@ -86,6 +100,22 @@ def test_a_compiled_step_is_printed_beside_the_plain_one(monkeypatch, capsys):
     plain, faster, ratio = (float(cell.replace(",", "")) for cell in row.split()[1:4])
     assert ratio == pytest.approx(faster / plain, abs=0.01)
     assert len(asked) == 1
+
+
+def test_a_step_with_maps_side_by_side_is_printed_beside_one_of_plain_convolutions(monkeypatch, capsys):
+    for name, value in {"ROUNDS": 2, "SECONDS": 0.02, "MODELS": ("cnn",)}.items():
+        monkeypatch.setattr(gradients, name, value)
+    monkeypatch.setattr(data, "available", lambda name: name.endswith("mini"))
+    monkeypatch.setattr(gradients, "TrainConfig", partial(TrainConfig, width=8, batch_size=64))
+    made = []
+    monkeypatch.setattr(gradients, "steps_of", lambda learner: made.append(learner) or steps.steps_of(learner))
+    assert main(["bench", "gradients"]) == 0
+    *_, head, row = capsys.readouterr().out.strip().splitlines()
+    assert head.split()[:2] == ["model", "images"]
+    assert row.split()[:2] == ["cnn", "whole"]
+    plain, ours, ratio = (float(cell.replace(",", "")) for cell in row.split()[2:])
+    assert ratio == pytest.approx(ours / plain, abs=0.02)
+    assert [type(learner.model.conv3) for learner in made] == [nn.Conv2d, Conv3x3]
 
 
 def test_several_processes_are_printed_beside_one(monkeypatch, capsys):

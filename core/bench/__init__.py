@@ -5,6 +5,7 @@ train.py      our training step against the plain way
 scaling.py    how time and memory grow
 devices.py    what several processes gain over one
 compiled.py   what torch.compile is worth to our training step
+gradients.py  what gradients of filters over maps side by side are worth to a training step
 waiting.py    how long threads that wait for each other should spin
 ablation.py   what each ingredient of the fast recipe is worth
 lesson.py     what skip connections are worth by the report's recipe, and to networks that start or normalise otherwise

@@ -6,7 +6,8 @@ should treat it otherwise than a ResNet are in `core.recipes`.
 Importing this package imports no torch, so that a page can list the models at once; `build` imports what it needs.
 
     registry.py    register, names, describe, build
-    layers.py      normalisation, first convolution, 3x3 convolution and hidden linear layer that the families share
+    conv.py        the 3x3 convolution, with a faster way to its gradients on processors with AMX
+    layers.py      normalisation, first convolution and hidden linear layer that the families share
     mlp.py         MLP
     cnn.py         CNN
     resnet.py      ResNet with a skip flag: ResNet and ConvNet

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import DataError
+from core.models.conv import Conv3x3
 
 STATISTICS = {  # per channel, over the training images in 0..1
     1: ((0.1307,), (0.3081,)),  # MNIST
@@ -46,14 +47,14 @@ class Normalize(nn.Module):
         return (images - self.mean) / self.std
 
 
-def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
+def conv3x3(channels_in: int, channels_out: int) -> Conv3x3:
     """A 3x3 convolution [N, channels_in, H, W] -> [N, channels_out, H, W].
 
     Weights: normal with variance 2 / fan-in. No bias, since the batch norm that follows has one.
 
     Source: He et al. 2015, Delving Deep into Rectifiers (arXiv:1502.01852), equation 10.
     """
-    conv = nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, bias=False)
+    conv = Conv3x3(channels_in, channels_out)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     return conv
 

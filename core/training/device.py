@@ -71,7 +71,11 @@ def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[o
 
 
 def use_threads(wanted: int, processes: int = 1) -> int:
-    """Let torch compute with so many threads, 0 meaning this process's share of the cores; returns how many it is."""
+    """Let torch compute with so many threads, 0 meaning this process's share of the cores; returns how many it is.
+
+    What steps free stays with this process from then on; see `core.machine.keep_freed_memory`.
+    """
+    machine.keep_freed_memory()
     threads = wanted or max(1, machine.describe().cores // processes)
     torch.set_num_threads(threads)
     return threads

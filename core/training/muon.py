@@ -78,15 +78,23 @@ def orthogonal(update: Tensor) -> Tensor:
     matrix = last.flatten(1)  # -> [rows, columns]
     is_tall = matrix.shape[0] > matrix.shape[1]
     x: Tensor = matrix.T if is_tall else matrix
-    x = x / (x.norm() + EPSILON)
+    products = x @ x.T
+    norm = products.trace().sqrt() + EPSILON
+    rounds = _rounds(products / norm.square())
+    x = rounds.mul_(STEP_SIZE * max(matrix.shape) ** 0.5 / norm) @ x
+    x = x.T if is_tall else x
+    return x.reshape(last.shape).movedim(-1, 1)
+
+
+def _rounds(gram: Tensor) -> Tensor:
+    """What makes the rows orthogonal whose products with each other are `gram`, float [rows, rows]; same shape."""
     a, b, c = NEWTON_SCHULZ
-    gram, rounds = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
-    for _ in range(ROUNDS):
+    factors = []
+    for left in reversed(range(ROUNDS)):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
-        gram = factor @ gram @ factor
-        rounds = factor @ rounds
-    x = rounds @ x
-    x = x.T if is_tall else x
-    size: float = STEP_SIZE * max(matrix.shape) ** 0.5
-    return (x * size).reshape(last.shape).movedim(-1, 1)
+        factors.append(factor)
+        if left:
+            gram = factor @ gram @ factor
+    product: Tensor = torch.linalg.multi_dot(factors)
+    return product

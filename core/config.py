@@ -58,6 +58,8 @@ class TrainConfig:
     identity: bool = knob("let the filters start by passing their input on")
     fixed_scales: bool = knob("keep the scales of the normalisations at 1")
 
+    silu: bool = knob("SiLUs, which are smooth, in the place of ReLUs")
+
     init_from: str = knob("id of a run of a CNN whose weights an FCN begins with", default="")
 
     optimizer: str = knob("the rule that turns gradients into steps", choices=OPTIMIZERS)

@@ -42,7 +42,7 @@ def network(config: TrainConfig, weights: dict[str, Tensor]) -> nn.Module:
     Raises: ValueError when they are not those of such a network; UnknownNameError as `load_model` does.
     """
     info = data.describe(config.dataset)
-    model = models.build(config.model, info.image_shape, len(info.classes), width=config.width)
+    model = models.build(config.model, info.image_shape, len(info.classes), width=config.width, silu=config.silu)
     if wrong := misfit(model.state_dict(), weights):
         raise ValueError(wrong)
     model.load_state_dict(weights)

@@ -22,7 +22,7 @@ SUMMARIES = {
     "report": "The classic way: Adam at a constant rate, no augmentation, early stopping. Slower and less accurate.",
 }
 
-PLAIN: dict[str, Any] = {"whiten": False, "identity": False, "fixed_scales": False}
+PLAIN: dict[str, Any] = {"whiten": False, "identity": False, "fixed_scales": False, "silu": False}
 REPORT: dict[str, Any] = {
     **PLAIN,
     "epochs": 50,
@@ -43,7 +43,10 @@ REPORT: dict[str, Any] = {
     "low_resolution": 0.0,
 }
 
-ONE_CYCLE: dict[str, Any] = {"schedule": "linear", "momentum": 0.9, "patience": 0, "cutout": 0, "low_resolution": 0.0}
+ONE_CYCLE: dict[str, Any] = {
+    **{"schedule": "linear", "momentum": 0.9, "patience": 0},
+    **{"cutout": 0, "low_resolution": 0.0, "silu": False},
+}
 FILTERS: dict[str, Any] = {  # for networks with convolutions
     **{"whiten": True, "identity": True, "fixed_scales": True},
     **{"optimizer": "muon", "learning_rate": 1e-2, "weight_decay": 0.0, "warmup": 0.0, "batch_size": 500},
@@ -58,6 +61,10 @@ SPEEDNET: dict[str, Any] = {**DEEP, "learning_rate": 1.2e-2, "momentum": 0.6}
 LONG: dict[str, dict[str, Any]] = {  # what `best` changes for photos, which these else learn by heart
     "mlp": {"weight_decay": 0.3},  # 67.1 % of the validation images, 63.4 % without
     "cnn": {"weight_decay": 0.3, "batch_size": 250, "shift": 4, "cutout": 8},  # 88.2 %, 86.2 % without, 20 epochs each
+}
+FAST: dict[str, dict[str, Any]] = {  # what `fast` changes for photos
+    "resnet": {"silu": True},
+    "convnet": {"silu": True},
 }
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
@@ -106,8 +113,8 @@ def _tuned(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     is_colour = _is_colour(data)
     of_photos = {"mlp": UNITS, "cnn": FILTERS, "speednet": SPEEDNET}.get(model, RESNET)
     learner = of_photos if is_colour or model == "mlp" else FILTERS
-    if recipe == "best" and is_colour:
-        learner = {**learner, **LONG.get(model, {})}
+    if is_colour:
+        learner = {**learner, **{"fast": FAST, "best": LONG}.get(recipe, {}).get(model, {})}
     return {
         **ONE_CYCLE,
         **(PHOTOS if is_colour else DIGITS),

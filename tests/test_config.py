@@ -33,6 +33,12 @@ def test_report_is_the_lab_reports_way():
     assert report.patience > 0
 
 
+def test_fast_gives_the_same_silus_to_a_resnet_and_to_one_without_skips_and_report_gives_neither_any():
+    for recipe, silu in (("fast", True), ("report", False)):
+        pair = [TrainConfig(model=model, dataset="cifar10", recipe=recipe) for model in ("resnet", "convnet")]
+        assert [config.silu for config in pair] == [silu, silu]
+
+
 def test_digits_are_never_mirrored_by_a_recipe():
     assert not any(TrainConfig(dataset=name, recipe="quick").flip for name in ("mnist", "mnist-mini"))
 

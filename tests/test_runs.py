@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 from filelock import Timeout
@@ -12,9 +13,11 @@ from core import data, load_model, training
 from core.checkpoints import MANIFEST, WEIGHTS
 from core.errors import CheckpointError, LabError, RunError, UnknownNameError
 from core.evaluation import evaluate
+from core.files import read_json, write_json
 from core.metrics import MetricsReader
 from core.runs import RUN_ID, Run, RunStore, clean_name, places
 from core.training import End, State
+from core.worker import work
 
 NO_IDS = ["../x", "", "x" * 4096, "<b>hi</b>", ".trash", "..", "/etc", "20261123-194059-k3f9/..", 7, None]
 
@@ -154,6 +157,23 @@ def test_loaded_weights_give_the_stored_test_answers(trained):
     assert stored["prediction"].dtype == np.uint8
     assert stored["probability"].dtype == np.float16
     assert torch.equal(torch.from_numpy(stored["prediction"]).long(), result.predictions)
+
+
+def test_a_run_is_read_with_the_activations_that_it_learned_with(store, small):
+    from torch import nn
+
+    def kinds(run):
+        return {type(module) for module in load_model(run).modules()}
+
+    learned = store.create(replace(small, silu=True))
+    assert work(learned) == "finished"
+    assert nn.SiLU in kinds(learned)
+    assert nn.ReLU not in kinds(learned)
+    path = learned.path / "config.json"
+    content = read_json(path)
+    del content["config"]["silu"]  # as those that were made before there was such a knob
+    write_json(path, content)
+    assert nn.ReLU in kinds(RunStore(store.root).get(learned.id))
 
 
 def test_damaged_weights_are_found_before_they_are_parsed(trained):

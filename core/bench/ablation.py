@@ -21,6 +21,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "whitened first layer": {"whiten": False},
     "identity filters": {"identity": False},
     "fixed scales": {"fixed_scales": False},
+    "SiLUs (ReLUs instead)": {"silu": False},
     "Muon (AdamW instead)": {"optimizer": "adamw", "learning_rate": 3e-3},
     "weight decay": {"weight_decay": 0.0},
     "label smoothing": {"label_smoothing": 0.0},

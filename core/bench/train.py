@@ -79,7 +79,7 @@ def _plain_steps(config: TrainConfig, workers: int) -> Callable[[], float]:
     import torch.nn.functional as F
 
     info = datasets.describe(config.dataset)
-    model = models.build(config.model, info.image_shape, len(info.classes), width=config.width)
+    model = models.build(config.model, info.image_shape, len(info.classes), width=config.width, silu=config.silu)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     batches = _plain_batches(config, workers)
 

@@ -32,6 +32,7 @@ SAID_OF = {
     nn.BatchNorm2d: "batch norm",
     nn.ReLU: "ReLU",
     nn.GELU: "GELU",
+    nn.SiLU: "SiLU",
     Normalize: "normalise",
 }
 
@@ -111,13 +112,15 @@ class Blueprint:
 
 
 @lru_cache(maxsize=64)
-def blueprint_of(name: str, in_shape: tuple[int, int, int], num_classes: int, width: int) -> Blueprint:
+def blueprint_of(
+    name: str, in_shape: tuple[int, int, int], num_classes: int, width: int, *, silu: bool = False
+) -> Blueprint:
     """The blueprint of a registered model, made once.
 
     Raises: UnknownNameError, ConfigError as `core.models.build` does.
     """
     with torch.random.fork_rng(devices=[]):
-        return blueprint(build(name, in_shape, num_classes, width=width), in_shape)
+        return blueprint(build(name, in_shape, num_classes, width=width, silu=silu), in_shape)
 
 
 def blueprint(model: nn.Module, in_shape: tuple[int, int, int]) -> Blueprint:
@@ -233,10 +236,10 @@ def _of_module(module: nn.Module) -> str:
 
 
 FUNCTIONS: dict[str, Callable[[Any, Tensor], str]] = {  # of torch's functions that networks call themselves
-    "flatten": lambda args, out: "flatten" if out.shape != args[0].shape else "",
+    "flatten": lambda args, out: "flatten" if args[0].shape[2:].numel() > 1 else "",  # else each map is a number
     "mean": lambda args, out: "mean of each map" if out.dim() == 2 else "",
     "amax": lambda args, out: "maximum of each map" if out.dim() == 2 else "",
-    "avg_pool2d": lambda args, out: f"{args[1]}x{args[1]} mean",
+    "avg_pool2d": lambda args, out: "mean of each map" if out.shape[2:].numel() == 1 else f"{args[1]}x{args[1]} mean",
     "pad": lambda args, out: "maps of zeros added" if out.shape[1] > args[0].shape[1] else "",
 }
 

@@ -40,7 +40,7 @@ class ConvolutionalCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits at every place of the CNN's window."""
-        x = torch.relu(self.fc1(self.cnn.features(images)))  # [N, 4w, H / 8, W / 8] -> [N, 128, H / 8 - 2, W / 8 - 2]
+        x = self.cnn.relu4(self.fc1(self.cnn.features(images)))  # [N, 4w, H/8, W/8] -> [N, 128, H/8 - 2, W/8 - 2]
         return full_precision(self.fc2(x))
 
 

@@ -92,7 +92,8 @@ def build(name: str, in_shape: tuple[int, int, int], num_classes: int, **options
 
     in_shape: (C, H, W) of one image; C from 1 to 4, H and W from 8 to 256 pixels.
     num_classes: 2 to 1000.
-    options: `width`, an int in `describe(name).widths`; None or left out takes the model's default.
+    options: `width`, an int in `describe(name).widths`; None or left out takes the model's default. `silu`: whether
+    SiLUs take the place of its ReLUs.
 
     Raises: UnknownNameError for the model, ConfigError for anything else.
     """
@@ -101,7 +102,10 @@ def build(name: str, in_shape: tuple[int, int, int], num_classes: int, **options
     num_classes = _in_range("num_classes", num_classes, CLASSES)
     width = _width(info, options)
     family = import_module(f"core.models.{info.family}")
-    return cast("nn.Module", getattr(family, name)(shape, num_classes, width=width))
+    model = cast("nn.Module", getattr(family, name)(shape, num_classes, width=width))
+    if options.get("silu"):
+        import_module("core.models.layers").use_silu(model)
+    return model
 
 
 def _checked_shape(in_shape: object) -> tuple[int, int, int]:
@@ -118,8 +122,10 @@ def _checked_shape(in_shape: object) -> tuple[int, int, int]:
 
 
 def _width(info: ModelInfo, options: Mapping[str, object]) -> int:
-    if unknown := [option for option in options if option != "width"]:
-        raise ConfigError(f"The model {info.name!r} has no option {shown(unknown[0])}. Known: width. Leave it out.")
+    if unknown := [option for option in options if option not in ("width", "silu")]:
+        raise ConfigError(
+            f"The model {info.name!r} has no option {shown(unknown[0])}. Known: width, silu. Leave it out."
+        )
     width = options.get("width")
     return info.width if width is None else _in_range(f"width of {info.name!r}", width, info.widths)
 

@@ -9,7 +9,6 @@ which have no parameters. The 2x2 first layer, pooling soon after it and before 
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,8 +40,8 @@ class Shortcut(nn.Module):
 class Block(nn.Module):
     """Two 3x3 convolutions with batch norm; the first may halve the map. With `skip`, the input is added to the output.
 
-    forward: float [N, channels_in, H, W] -> [N, channels_out, H', W'], at least 0; half the sides, rounded down, where
-    it halves the map. Nothing is done in place, so that a hook on any module sees what the module gave, and may ask for
+    forward: float [N, channels_in, H, W] -> [N, channels_out, H', W']; half the sides, rounded down, where it
+    halves the map. Nothing is done in place, so that a hook on any module sees what the module gave, and may ask for
     its gradient.
     """
 
@@ -92,7 +91,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(4 * width, num_classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last feature map, after its activation: float [N, 4w, (H - 1) // 4, (W - 1) // 4], at least 0."""
+        """The last feature map, after its activation: float [N, 4w, (H - 1) // 4, (W - 1) // 4]."""
         x = self.relu1(self.conv1(self.normalize(images)))  # [N, C, H, W] -> [N, 8C, H - 1, W - 1]
         x = self.relu2(self.norm2(self.pool(self.conv2(x))))  # -> [N, w, (H - 1) // 2, (W - 1) // 2]
         x = self.layer2(self.layer1(x))  # -> [N, 2w, (H - 1) // 4, (W - 1) // 4]
@@ -101,7 +100,8 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images."""
-        x = torch.mean(self.features(images), dim=(2, 3))  # [N, 4w, H', W'] -> [N, 4w]
+        maps = self.features(images)
+        x = F.avg_pool2d(maps, maps.shape[2:]).flatten(1)  # [N, 4w, H', W'] -> [N, 4w]; its gradients keep the layout
         return full_precision(self.fc(x))
 
 

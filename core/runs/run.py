@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES_A_PARAMETER = 24  # of a state: weights, Adam's two means, statistics of normalisations, and as much again
 
+BEFORE_IT_WAS_A_KNOB = {"silu": False}  # of runs whose config says nothing of it
+
 
 class Run:
     """One run: a folder, and everything that can be asked of it. Made by a RunStore."""
@@ -60,7 +62,7 @@ class Run:
         Raises: RunError when the file is damaged; ConfigError or UnknownNameError when a knob in it has a value that it
         can't have, such as a network that is no longer here.
         """
-        return TrainConfig.from_dict(self._config_file["config"])
+        return TrainConfig.from_dict({**BEFORE_IT_WAS_A_KNOB, **self._config_file["config"]})
 
     @property
     def config_or_none(self) -> TrainConfig | None:

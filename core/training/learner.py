@@ -184,7 +184,8 @@ def build_model(config: TrainConfig, data: Dataset, subset: Tensor) -> nn.Module
     _, channels, height, width = data.train.images.shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = models.build(config.model, (channels, height, width), len(data.classes), width=config.width)
+        shape, options = (channels, height, width), {"width": config.width, "silu": config.silu}
+        model = models.build(config.model, shape, len(data.classes), **options)
     if config.identity:
         start.start_as_identity(model)
     if config.whiten:

@@ -26,7 +26,7 @@ COLOURS = {
     "light": {**OF_KIND, "text": "#141312", "faint": "#5F5E5B", "frame": "#F0F1F4", "line": "#7A7772"},
     "dark": {**OF_KIND, "text": "#FAFAFA", "faint": "#B4B5BA", "frame": "#262A35", "line": "#8C8A87"},
 }
-USUAL = ("normalise", "batch norm", "ReLU", "GELU")  # follow nearly every layer: in the table, not in the drawing
+USUAL = ("normalise", "batch norm", "ReLU", "GELU", "SiLU")  # follow nearly every layer: in the table alone
 NAMES = {"image": "image", "linear": "linear layer", "sum": "added", "stack": "put together", "join": "put together"}
 
 

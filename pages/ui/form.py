@@ -28,7 +28,7 @@ GROUPS = {
         *("momentum", "weight_decay", "label_smoothing", "patience"),
     ),
     "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale", "low_resolution"),
-    "Network and its start": ("width", "whiten", "identity", "fixed_scales", "init_from"),
+    "Network and its start": ("width", "whiten", "identity", "fixed_scales", "silu", "init_from"),
     "Machine": ("precision", "device", "threads", "devices"),
 }
 TITLES = {

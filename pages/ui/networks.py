@@ -75,7 +75,7 @@ def plan(name: str, images: str) -> Blueprint:
 
     config = config_of(name, images)
     info = data.describe(config.dataset)
-    return blueprint_of(name, info.image_shape, len(info.classes), config.width)
+    return blueprint_of(name, info.image_shape, len(info.classes), config.width, silu=config.silu)
 
 
 def _choose() -> tuple[str | None, str, str]:
@@ -120,7 +120,8 @@ def _draw(name: str, images: str, found: Blueprint) -> None:
     st.image(drawing.svg(found, theme), alt=drawing.in_words(title, found))
     st.caption(
         f"As its reference run on {data.describe(config.dataset).title} has it, width {config.width}. A bar is as wide "
-        "as a map has pixels a side, and as thick as there are many maps. Batch norm, ReLU and GELU are not drawn."
+        "as a map has pixels a side, and as thick as there are many maps. Batch norm, ReLU, GELU and SiLU are not "
+        "drawn."
     )
     with st.expander("All layers in numbers", icon=":material/table_rows:"):
         st.dataframe(drawing.rows(found), hide_index=True, alt=f"Every layer of {title} in numbers.",

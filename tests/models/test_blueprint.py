@@ -51,6 +51,13 @@ def test_the_pooling_and_the_activation_between_two_layers_of_speednet_are_said(
     assert plan("speednet").links[2].by == ("2x2 max-pool", "batch norm", "GELU")
 
 
+def test_silus_are_said_where_they_stand_for_relus():
+    smooth = blueprint_of("resnet", PHOTO, 10, 8, silu=True)
+    said = [word for link in smooth.links for word in link.by]
+    assert "SiLU" in said
+    assert "ReLU" not in said
+
+
 def test_the_layers_of_the_resnet_match_hand_arithmetic():
     # 2x2 filters, 8 a channel; then 3x3: 5 times 32, 8 times 64, twice 128 filters; pooling after the second and once
     # after the first of the second stage, so that sides are 31, 15 and 7.

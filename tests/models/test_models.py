@@ -174,6 +174,18 @@ def test_the_seed_decides_the_weights(name):
 
 
 @every_model
+def test_silus_take_the_place_of_every_relu_and_change_nothing_else(name):
+    plain = small(name)
+    torch.manual_seed(0)
+    smooth = build(name, width=models.describe(name).width // 4, silu=True)
+    kinds = [type(module) for module in plain.modules()]
+    assert [type(module) for module in smooth.modules()] == [nn.SiLU if kind is nn.ReLU else kind for kind in kinds]
+    torch.testing.assert_close(weights(smooth), weights(plain), atol=0, rtol=0)
+    images = torch.rand(4, *PHOTO)
+    assert (nn.ReLU in kinds) == (not torch.equal(plain(images), smooth(images)))
+
+
+@every_model
 def test_first_predictions_are_near_uniform(name):
     loss = F.cross_entropy(answers(build(name), torch.rand(32, *PHOTO)), torch.arange(32) % 10)
     assert abs(loss.item() - 2.303) < 0.6  # ln 10

@@ -102,6 +102,6 @@ def test_a_width_that_cannot_be_is_refused(name, width):
         models.build(name, (1, 28, 28), 10, width=width)
 
 
-def test_an_unknown_option_is_refused_with_the_known_one():
-    with pytest.raises(ConfigError, match=r"no option 'depth'. Known: width"):
+def test_an_unknown_option_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"no option 'depth'. Known: width, silu"):
         models.build("resnet", (1, 28, 28), 10, width=16, depth=50)

@@ -13,10 +13,10 @@ from core.runs import RunStore
 from core.worker import work
 
 
-@pytest.fixture
-def cnn():
+@pytest.fixture(params=[False, True], ids=["ReLU", "SiLU"])
+def cnn(request):
     torch.manual_seed(0)
-    model = models.build("cnn", (1, 28, 28), 10)
+    model = models.build("cnn", (1, 28, 28), 10, silu=request.param)
     model(torch.rand(64, 1, 28, 28))  # moves the statistics of its normalisations
     return model.eval()
 
@@ -35,7 +35,7 @@ def test_the_convolutional_cnn_gives_the_cnns_logits_on_28x28_and_a_map_on_64x64
 
 
 def test_an_fcn_that_begins_with_a_cnn_gives_its_logits_in_the_coarse_map(cnn):
-    model = models.build("fcn", (1, 64, 64), 11).eval()
+    model = models.build("fcn", (1, 64, 64), 11, silu=isinstance(cnn.relu1, torch.nn.SiLU)).eval()
     take_weights(model, cnn.state_dict())
     images = torch.rand(4, 1, 28, 28)
     coarse = model.fc2(model.relu4(model.fc1(cnn.features(images))))  # [4, 11, 3, 3]; its middle sees the whole image

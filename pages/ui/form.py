@@ -35,6 +35,7 @@ TITLES = {
     "train_size": "training images",
     "patience": "patience (epochs)",
     "rotate": "rotate (degrees)",
+    "silu": "SiLU for ReLU",
     "init_from": "begin with the weights of run",
 }
 MOST_SEEDS = 20

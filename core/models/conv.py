@@ -53,11 +53,13 @@ class _SideBySide(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:  # noqa: ANN401
+        """The map of each filter, bf16 [N, K, H, W]."""
         ctx.save_for_backward(x, weight)
         return F.conv2d(x, weight, padding=1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:  # noqa: ANN401
+        """Gradients of maps and filters, in their shapes, from that of the output, [N, K, H, W]; None where frozen."""
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.needs_input_grad
         return (

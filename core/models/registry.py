@@ -6,7 +6,6 @@ when one is built.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -92,18 +91,18 @@ def build(name: str, in_shape: tuple[int, int, int], num_classes: int, **options
 
     in_shape: (C, H, W) of one image; C from 1 to 4, H and W from 8 to 256 pixels.
     num_classes: 2 to 1000.
-    options: `width`, an int in `describe(name).widths`; None or left out takes the model's default. `silu`: whether
-    SiLUs take the place of its ReLUs.
+    options: `width`, an int in `describe(name).widths`; None or left out takes the model's default. `silu`, true or
+    false: whether SiLUs take the place of its ReLUs.
 
     Raises: UnknownNameError for the model, ConfigError for anything else.
     """
     info = describe(name)
     shape = _checked_shape(in_shape)
     num_classes = _in_range("num_classes", num_classes, CLASSES)
-    width = _width(info, options)
+    width, silu = _checked_options(info, **options)
     family = import_module(f"core.models.{info.family}")
     model = cast("nn.Module", getattr(family, name)(shape, num_classes, width=width))
-    if options.get("silu"):
+    if silu:
         import_module("core.models.layers").use_silu(model)
     return model
 
@@ -121,13 +120,15 @@ def _checked_shape(in_shape: object) -> tuple[int, int, int]:
     )
 
 
-def _width(info: ModelInfo, options: Mapping[str, object]) -> int:
-    if unknown := [option for option in options if option not in ("width", "silu")]:
-        raise ConfigError(
-            f"The model {info.name!r} has no option {shown(unknown[0])}. Known: width, silu. Leave it out."
-        )
-    width = options.get("width")
-    return info.width if width is None else _in_range(f"width of {info.name!r}", width, info.widths)
+def _checked_options(
+    info: ModelInfo, width: object = None, silu: object = False, **unknown: object
+) -> tuple[int, bool]:
+    """Width and whether it has SiLUs."""
+    for option in unknown:
+        raise ConfigError(f"The model {info.name!r} has no option {shown(option)}. Known: width, silu. Leave it out.")
+    if type(silu) is not bool:
+        raise ConfigError(f"silu of {info.name!r} is {shown(silu)}, expected true or false.")
+    return info.width if width is None else _in_range(f"width of {info.name!r}", width, info.widths), silu
 
 
 def _in_range(what: str, got: object, allowed: tuple[int, int]) -> int:

@@ -99,6 +99,31 @@ def test_feature_maps_stay_channels_last_all_the_way(name):
     assert strayed == []
 
 
+@pytest.mark.parametrize("silu", [False, True], ids=["ReLU", "SiLU"])
+@pytest.mark.parametrize("name", [*SIXTEEN, "speednet"])
+def test_gradients_of_feature_maps_stay_channels_last_all_the_way_back(name, silu):
+    """In the other layout every normalisation and pool on the way takes several times as long."""
+    model = build(name, width=models.describe(name).width // 4, silu=silu).to(memory_format=torch.channels_last)
+    strayed = []
+
+    def watch(path, output):
+        def look(gradient):
+            if not gradient.is_contiguous(memory_format=torch.channels_last):
+                strayed.append(path)
+
+        if output.dim() == 4 and output.requires_grad:
+            output.register_hook(look)
+
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            module.register_forward_hook(lambda _, __, output, path=path: watch(path, output))
+    images = torch.rand(4, *PHOTO).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = F.cross_entropy(model(images), torch.arange(4))
+    loss.backward()
+    assert strayed == []
+
+
 @every_model
 @both_shapes
 def test_gradients_reach_every_parameter(name, in_shape):

@@ -102,6 +102,12 @@ def test_a_width_that_cannot_be_is_refused(name, width):
         models.build(name, (1, 28, 28), 10, width=width)
 
 
+@pytest.mark.parametrize("silu", ["false", 1, None])
+def test_silu_is_true_or_false_and_nothing_that_passes_for_it(silu):
+    with pytest.raises(ConfigError, match=r"silu of 'resnet' is .*, expected true or false"):
+        models.build("resnet", (1, 28, 28), 10, silu=silu)
+
+
 def test_an_unknown_option_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"no option 'depth'. Known: width, silu"):
         models.build("resnet", (1, 28, 28), 10, width=16, depth=50)

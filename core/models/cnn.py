@@ -5,10 +5,9 @@ Owns: the network that becomes fully convolutional when its linear layers are re
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from core.models.layers import FirstConv, Normalize, conv3x3, full_precision, hidden_linear
+from core.models.layers import FirstConv, MaxPool2x2, Normalize, conv3x3, flat, full_precision, hidden_linear
 
 HIDDEN = 128  # units between the feature map and the classes
 
@@ -19,15 +18,15 @@ class Convolutions(nn.Module):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.normalize = Normalize(channels)
-        self.conv1 = FirstConv(channels, 3)
-        self.pool1 = nn.MaxPool2d(2)
+        self.conv1 = FirstConv(channels, 3, bias_later=True)
+        self.pool1 = MaxPool2x2()
         self.relu1 = nn.ReLU()
         self.conv2 = conv3x3(self.conv1.out_channels, 2 * width)
-        self.pool2 = nn.MaxPool2d(2)
+        self.pool2 = MaxPool2x2()
         self.norm2 = nn.BatchNorm2d(2 * width)
         self.relu2 = nn.ReLU()
         self.conv3 = conv3x3(2 * width, 4 * width)
-        self.pool3 = nn.MaxPool2d(2)
+        self.pool3 = MaxPool2x2()
         self.norm3 = nn.BatchNorm2d(4 * width)
         self.relu3 = nn.ReLU()
 
@@ -36,7 +35,7 @@ class Convolutions(nn.Module):
 
         They are [N, 18C, H // 2, W // 2], [N, 2w, H // 4, W // 4] and [N, 4w, H // 8, W // 8].
         """
-        half = self.relu1(self.pool1(self.conv1(x)))
+        half = self.relu1(self.conv1.add_bias(self.pool1(self.conv1(x))))
         quarter = self.relu2(self.norm2(self.pool2(self.conv2(half))))
         return half, quarter, self.relu3(self.norm3(self.pool3(self.conv3(quarter))))
 
@@ -64,7 +63,7 @@ class CNN(Convolutions):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images."""
-        x = torch.flatten(self.features(images), 1)  # [N, 4w, H / 8, W / 8] -> [N, 4w * H / 8 * W / 8]
+        x = flat(self.features(images))  # [N, 4w, H / 8, W / 8] -> [N, 4w * H / 8 * W / 8]
         x = self.relu4(self.fc1(x))
         return full_precision(self.fc2(x))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.layers import FirstConv, Normalize, conv3x3, full_precision
+from core.models.layers import FirstConv, MaxPool2x2, Normalize, conv3x3, full_precision
 
 BLOCKS = (2, 4, 1)  # in the stages of w, 2w and 4w filters
 
@@ -48,7 +48,7 @@ class Block(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, halve: bool, skip: bool) -> None:
         super().__init__()
         self.conv1 = conv3x3(channels_in, channels_out)
-        self.pool = nn.MaxPool2d(2) if halve else nn.Identity()
+        self.pool = MaxPool2x2() if halve else nn.Identity()
         self.norm1 = nn.BatchNorm2d(channels_out)
         self.relu1 = nn.ReLU()
         self.conv2 = conv3x3(channels_out, channels_out)
@@ -82,7 +82,7 @@ class ResNet(nn.Module):
         self.conv1 = FirstConv(in_shape[0], 2)
         self.relu1 = nn.ReLU()
         self.conv2 = conv3x3(self.conv1.out_channels, width)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = MaxPool2x2()
         self.norm2 = nn.BatchNorm2d(width)
         self.relu2 = nn.ReLU()
         self.layer1 = _stage(BLOCKS[0], width, width, False, skip)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.models.layers import FirstConv, Normalize, conv3x3, full_precision
+from core.models.layers import FirstConv, MaxPool2x2, Normalize, conv3x3, full_precision
 
 GROUPS = (1, 4, 4)  # times the width: filters of each group
 
@@ -25,7 +25,7 @@ class Group(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, side: int) -> None:
         super().__init__()
         self.conv1 = conv3x3(channels_in, channels_out)
-        self.pool = nn.MaxPool2d(2) if side > 1 else nn.Identity()
+        self.pool = MaxPool2x2() if side > 1 else nn.Identity()
         self.norm1 = nn.BatchNorm2d(channels_out)
         self.gelu1 = nn.GELU()
         self.conv2 = conv3x3(channels_out, channels_out)

@@ -114,7 +114,7 @@ def test_layers_come_in_the_order_of_the_image_with_their_output_shapes():
     found = layers(models.build("cnn", PHOTO, 10), PHOTO)
     assert [layer.name for layer in found][:4] == ["normalize", "conv1", "pool1", "relu1"]
     assert found[1] == LayerCost("conv1", "FirstConv", (54, 32, 32), 9 * 3 * 54 + 54, 9 * 3 * 54 * 32 * 32)
-    assert found[2] == LayerCost("pool1", "MaxPool2d", (54, 16, 16), 0, 0)
+    assert found[2] == LayerCost("pool1", "MaxPool2x2", (54, 16, 16), 0, 0)
     assert found[-1] == LayerCost("fc2", "Linear", (10,), 1290, 1280)
 
 

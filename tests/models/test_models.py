@@ -100,7 +100,7 @@ def test_feature_maps_stay_channels_last_all_the_way(name):
 
 
 @pytest.mark.parametrize("silu", [False, True], ids=["ReLU", "SiLU"])
-@pytest.mark.parametrize("name", [*SIXTEEN, "speednet"])
+@pytest.mark.parametrize("name", [*SIXTEEN, "speednet", "cnn"])
 def test_gradients_of_feature_maps_stay_channels_last_all_the_way_back(name, silu):
     """In the other layout every normalisation and pool on the way takes several times as long."""
     model = build(name, width=models.describe(name).width // 4, silu=silu).to(memory_format=torch.channels_last)

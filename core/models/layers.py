@@ -1,4 +1,4 @@
-"""The pieces that the families share: normalisation, the 3x3 convolution, the hidden linear layer, float32 logits.
+"""The pieces that the families share: normalisation, convolutions, pooling, the hidden linear layer, float32 logits.
 
 Owns: how an image enters a network, how weights start, how logits leave. Leaves the order of layers to the families.
 """
@@ -95,7 +95,7 @@ class MaxPool2x2(nn.MaxPool2d):
     """The greatest of every 2x2 places; of an odd side the last place is left out.
 
     forward: float [N, C, H, W] -> [N, C, H // 2, W // 2]. Where nobody asks for a gradient, it need not note which of
-    the four was the greatest, and two maxima of whole rows and columns take a third to nine tenths of the time.
+    the four was the greatest, and the maxima of rows and of columns take a third to nine tenths of the time.
     """
 
     def __init__(self) -> None:

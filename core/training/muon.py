@@ -9,7 +9,8 @@ al. 2025, Muon is Scalable for LLM Training (arXiv:2502.16982), section 2.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -73,17 +74,34 @@ def orthogonal(update: Tensor) -> Tensor:
 
     Five rounds of a Newton-Schulz iteration do it. Each multiplies the update by a polynomial of its rows' products
     with each other, so the rounds are multiplied out in that small square, and the update itself is met twice only.
+    These two products may round a float32 update to bf16, as the source does all along.
     """
     last = update.movedim(1, -1)  # as channels_last filters lie in memory; which column is which does not matter
     matrix = last.flatten(1)  # -> [rows, columns]
     is_tall = matrix.shape[0] > matrix.shape[1]
     x: Tensor = matrix.T if is_tall else matrix
-    products = x @ x.T
+    with _coarse_factors():
+        products = x @ x.T
     norm = products.trace().sqrt() + EPSILON
     rounds = _rounds(products / norm.square())
-    x = rounds.mul_(STEP_SIZE * max(matrix.shape) ** 0.5 / norm) @ x
+    with _coarse_factors():
+        x = rounds.mul_(STEP_SIZE * max(matrix.shape) ** 0.5 / norm) @ x
     x = x.T if is_tall else x
     return x.reshape(last.shape).movedim(-1, 1)
+
+
+@contextmanager
+def _coarse_factors() -> Iterator[None]:
+    """Products of float32 matrices from factors of bf16 or the like, where the processor does these sooner.
+
+    The sums stay float32. With sums of bf16, the products of rows could get negative eigenvalues, which grow.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _rounds(gram: Tensor) -> Tensor:

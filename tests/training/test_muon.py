@@ -1,5 +1,7 @@
 """Muon: its orthogonal steps by their singular values, its other steps against torch's AdamW."""
 
+import math
+
 import pytest
 import torch
 
@@ -63,17 +65,36 @@ def test_its_orthogonal_steps_are_those_of_torchs_muon_momentum_and_decay_includ
     torch.testing.assert_close(ours, theirs, atol=5e-3, rtol=0)
 
 
-@pytest.mark.parametrize("smallest", [1e-1, 1e-3, 1e-6], ids=str)
-def test_an_orthogonal_step_is_the_sources_iteration_on_the_update_itself(smallest):
+def _stretched(smallest: float) -> torch.Tensor:
+    """Float64 [24, 90] with singular values from 1 down to `smallest`."""
     torch.manual_seed(0)
     u, v = (torch.linalg.qr(torch.randn(n, 24, dtype=torch.float64))[0] for n in (24, 90))
-    update = (u * torch.logspace(0, torch.log10(torch.tensor(smallest)), 24)) @ v.T  # of these singular values
+    return (u * torch.logspace(0, math.log10(smallest), 24)) @ v.T
+
+
+@pytest.mark.parametrize("smallest", [1e-1, 1e-3, 1e-6], ids=str)
+def test_an_orthogonal_step_is_the_sources_iteration_on_the_update_itself(smallest):
+    update = _stretched(smallest)
     a, b, c = NEWTON_SCHULZ
     x = update / update.norm()
     for _ in range(5):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    torch.testing.assert_close(orthogonal(update.float()), (x * 0.2 * 90**0.5).float(), atol=2e-3, rtol=0)
+    torch.testing.assert_close(orthogonal(update), x * 0.2 * 90**0.5, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("smallest", "least"), [(1e-1, 0.9999), (1e-3, 0.98), (1e-6, 0.95)], ids=str)
+def test_coarse_factors_move_a_step_only_where_the_update_has_next_to_nothing(smallest, least):
+    update = _stretched(smallest)
+    coarse, exact = orthogonal(update.float()).double().flatten(), orthogonal(update).flatten()
+    assert torch.cosine_similarity(coarse, exact, dim=0) > least
+    assert torch.linalg.svdvals(orthogonal(update.float())).max() < 1.3 * 0.2 * 90**0.5
+
+
+def test_other_products_keep_the_precision_that_they_had():
+    before = torch.get_float32_matmul_precision()
+    orthogonal(torch.randn(8, 16))
+    assert torch.get_float32_matmul_precision() == before
 
 
 def test_the_layout_of_filters_in_memory_changes_no_step_and_is_kept():

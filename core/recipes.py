@@ -62,10 +62,7 @@ LONG: dict[str, dict[str, Any]] = {  # what `best` changes for photos, which the
     "mlp": {"weight_decay": 0.3},  # 67.1 % of the validation images, 63.4 % without
     "cnn": {"weight_decay": 0.3, "batch_size": 250, "shift": 4, "cutout": 8},  # 88.2 %, 86.2 % without, 20 epochs each
 }
-FAST: dict[str, dict[str, Any]] = {  # what `fast` changes for photos
-    "resnet": {"silu": True},
-    "convnet": {"silu": True},
-}
+SMOOTH = ("convnet", "resnet")  # learn photos with SiLUs, by `fast` and by `best`
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
 OWN: dict[str, Any] = {  # of a person's own, for a side of 32: nobody knows whether they mean the same when mirrored
@@ -79,12 +76,13 @@ QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 f
 QUICK_EPOCHS = (3, 8)  # at least, at most
 EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; other models as resnet
     "fast": {"mlp": (30, 10), "cnn": (9, 4), "resnet": (18, 3), "speednet": (22, 3), "fcn": (0, 12)},
-    "best": {"mlp": (60, 30), "cnn": (26, 12), "resnet": (36, 10), "speednet": (40, 10), "fcn": (0, 36)},
+    "best": {"mlp": (60, 30), "cnn": (26, 12), "resnet": (24, 10), "speednet": (40, 10), "fcn": (0, 36)},
 }
 SMALL_SET, SMALL_SET_EPOCHS = 10_000, 5  # times as many epochs, of a set with fewer training images
 LEAST_STEPS = {"quick": 200, "fast": 400, "best": 1000}  # of learning: of a few pictures that takes many epochs
 LEAST_BATCH, BATCHES = 32, 4  # images in a step at least, if a set has as many; steps of an epoch, of a set of few
 WIDTH = {"mlp": (1024, 512), "cnn": (64, 32), "convnet": (64, 32), "resnet": (64, 32), "speednet": (64, 32)}
+WIDER = {"convnet": (96, 32), "resnet": (96, 32)}  # by `best`
 
 
 def names() -> list[str]:
@@ -114,7 +112,8 @@ def _tuned(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     of_photos = {"mlp": UNITS, "cnn": FILTERS, "speednet": SPEEDNET}.get(model, RESNET)
     learner = of_photos if is_colour or model == "mlp" else FILTERS
     if is_colour:
-        learner = {**learner, **{"fast": FAST, "best": LONG}.get(recipe, {}).get(model, {})}
+        changed = LONG.get(model, {}) if recipe == "best" else {}
+        learner = {**learner, **changed, "silu": model in SMOOTH and recipe != "quick"}
     return {
         **ONE_CYCLE,
         **(PHOTOS if is_colour else DIGITS),
@@ -139,7 +138,8 @@ def _sizes(recipe: str, model: str, data: DatasetInfo) -> dict[str, Any]:
     place = 0 if _is_colour(data) else 1
     epochs = EPOCHS[recipe].get(model, EPOCHS[recipe]["resnet"])[place]
     epochs *= SMALL_SET_EPOCHS if data.train_size < SMALL_SET else 1
-    return {"epochs": epochs, **({"width": WIDTH[model][place]} if model in WIDTH else {})}
+    widths = {**WIDTH, **(WIDER if recipe == "best" else {})}
+    return {"epochs": epochs, **({"width": widths[model][place]} if model in widths else {})}
 
 
 def _quick(model: str, data: DatasetInfo) -> dict[str, Any]:

@@ -33,10 +33,20 @@ def test_report_is_the_lab_reports_way():
     assert report.patience > 0
 
 
-def test_fast_gives_the_same_silus_to_a_resnet_and_to_one_without_skips_and_report_gives_neither_any():
-    for recipe, silu in (("fast", True), ("report", False)):
-        pair = [TrainConfig(model=model, dataset="cifar10", recipe=recipe) for model in ("resnet", "convnet")]
-        assert [config.silu for config in pair] == [silu, silu]
+@pytest.mark.parametrize("recipe", recipes.names())
+@pytest.mark.parametrize("dataset", ["cifar10", "mnist"])
+def test_a_resnet_and_one_without_skips_learn_alike_by_every_recipe(recipe, dataset):
+    skips, plain = (TrainConfig(model=model, dataset=dataset, recipe=recipe) for model in ("resnet", "convnet"))
+    assert skips == replace(plain, model="resnet")
+
+
+def test_deep_networks_learn_photos_with_silus_by_fast_and_with_more_filters_by_best_but_report_is_plain():
+    fast, best, report = (
+        TrainConfig(model="resnet", dataset="cifar10", recipe=recipe) for recipe in ("fast", "best", "report")
+    )
+    assert (fast.silu, best.silu, report.silu) == (True, True, False)
+    assert best.width > fast.width > report.width
+    assert TrainConfig(model="resnet", dataset="mnist", recipe="best").width < fast.width
 
 
 def test_digits_are_never_mirrored_by_a_recipe():

@@ -18,7 +18,7 @@ from core.data import DatasetInfo
 SUMMARIES = {
     "quick": "A first result within about a minute: few epochs, of a large data set only a part.",
     "fast": "Accurate in the time of a coffee or two: at most thirty epochs over all images, with all that helps.",
-    "best": "As accurate as we know how on this network: more epochs, and what keeps it from learning by heart.",
+    "best": "As accurate as we know how on this network: more epochs or filters, less learning by heart.",
     "report": "The classic way: Adam at a constant rate, no augmentation, early stopping. Slower and less accurate.",
 }
 

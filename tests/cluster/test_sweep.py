@@ -32,6 +32,14 @@ def in_thread(monkeypatch):
     monkeypatch.setattr(sweep, "JobManager", InThread)
 
 
+@pytest.fixture
+def ctrl_c_is_heeded():
+    """Also where the tests are a shell's background job: that ignores Ctrl-C, and what it starts would do so too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def own(store):
     return [run for run in store.list() if not run.is_shipped]
 
@@ -118,7 +126,7 @@ def test_what_keeps_the_queue_from_its_work_is_told_once(store, in_thread, capsy
 
 
 @pytest.mark.faults
-def test_ctrl_c_leaves_with_states_stored_and_the_queue_kept(store, environment):
+def test_ctrl_c_leaves_with_states_stored_and_the_queue_kept(store, environment, ctrl_c_is_heeded):
     long = ["--models", "mlp", "--seeds", "0-1", "--epochs", "500", "--width", "32", "--threads", "1"]
     command = [sys.executable, "-m", "core", "sweep", *long]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT, env=environment) as process:

@@ -116,8 +116,8 @@ def load_weights(folder: Path, most_bytes: float = math.inf) -> dict[str, Tensor
     entries = [manifest[key] for key in ("best", "best_pending") if key in manifest]
     if not entries and folder.name.startswith("ref-"):
         raise CheckpointError(
-            f"Run {folder.name} ships with its curves and answers only; the weights are with another seed of the same. "
-            "Take one that has them, or fork the run to train it again."
+            f"Run {folder.name} ships with its curves and answers only. "
+            "Take one that has its weights, as one seed of most recipes does, or fork the run to train it again."
         )
     if not entries:
         raise CheckpointError(f"Run {folder.name} has no weights yet: its first epoch is not done. Let it train on.")

@@ -9,15 +9,22 @@ import pytest
 from core import machine
 
 FAULTS = """
-import resource, torch
+import ctypes, resource
 from core.machine import keep_freed_memory
 if {keep}:
     keep_freed_memory()
+c_library = ctypes.CDLL(None)
+c_library.malloc.restype = ctypes.c_void_p
+c_library.free.argtypes = [ctypes.c_void_p]
+def fill(size=64_000_000):
+    block = c_library.malloc(size)
+    ctypes.memset(block, 1, size)
+    c_library.free(block)
 for _ in range(2):
-    torch.ones(16_000_000)
+    fill()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
-    torch.ones(16_000_000)
+    fill()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
@@ -43,4 +50,4 @@ def faults(keep):
 def test_memory_that_was_freed_is_used_again_without_asking_the_system():
     kept, handed_back = faults(keep=True), faults(keep=False)
     assert handed_back > 10_000  # or the test would prove nothing here
-    assert kept < handed_back / 2  # by the heap's chance layout one of the five may need new pages still
+    assert kept < handed_back / 5  # at most one of the five by chance, should the heap's layout have it so

@@ -76,6 +76,7 @@ class TrainConfig:
     cutout: int = knob("blank a square of so many pixels in every image", low=0, high=64)
     rotate: float = knob("turn images by up to so many degrees", low=0.0, high=180.0)
     scale: float = knob("grow or shrink images by up to this share", low=0.0, high=0.5)
+    mixup: bool = knob("blend every image with another; right in training is then the class of the stronger one")
 
     low_resolution: float = knob("share of all epochs that show images at 3/4 of their size", low=0.0, high=1.0)
 
@@ -190,6 +191,8 @@ def _check_fit(config: TrainConfig, info: data.DatasetInfo) -> None:
         raise ConfigError(
             f"{info.name} has {what}, which {config.model!r} does not learn. Take {', '.join(models.names(wanted))}."
         )
+    if config.mixup and task == "masks":
+        raise ConfigError(f"mixup blends images of one class each, {info.name} has a class a pixel. Turn it off.")
     if config.init_from and task != "masks":
         raise ConfigError(f"init_from is {shown(config.init_from)}, but only an FCN begins with another run's weights.")
     if config.low_resolution and (task == "masks" or not models.describe(config.model).any_size):

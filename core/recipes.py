@@ -40,12 +40,13 @@ REPORT: dict[str, Any] = {
     "cutout": 0,
     "rotate": 0.0,
     "scale": 0.0,
+    "mixup": False,
     "low_resolution": 0.0,
 }
 
 ONE_CYCLE: dict[str, Any] = {
     **{"schedule": "linear", "momentum": 0.9, "patience": 0},
-    **{"cutout": 0, "low_resolution": 0.0, "silu": False},
+    **{"cutout": 0, "mixup": False, "low_resolution": 0.0, "silu": False},
 }
 FILTERS: dict[str, Any] = {  # for networks with convolutions
     **{"whiten": True, "identity": True, "fixed_scales": True},
@@ -59,14 +60,14 @@ DEEP: dict[str, Any] = {**FILTERS, "weight_decay": 0.3, "batch_size": 250, "low_
 RESNET: dict[str, Any] = {**DEEP, "learning_rate": 7e-3, "shift": 4}  # and ConvNet
 SPEEDNET: dict[str, Any] = {**DEEP, "learning_rate": 1.2e-2, "momentum": 0.6}
 LONG: dict[str, dict[str, Any]] = {  # what `best` changes for photos, which these else learn by heart
-    "mlp": {"weight_decay": 0.3},  # 67.1 % of the validation images, 63.4 % without
+    "mlp": {"weight_decay": 0.3, "mixup": True},  # in 60 epochs 67.9 % of the validation images, 66.0 % not blended
     "cnn": {"weight_decay": 0.3, "batch_size": 250, "shift": 4, "cutout": 8},  # 88.2 %, 86.2 % without, 20 epochs each
 }
 SMOOTH = ("convnet", "resnet")  # learn photos with SiLUs, by `fast` and by `best`
 PHOTOS: dict[str, Any] = {"flip": True, "shift": 2, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.2}
 DIGITS: dict[str, Any] = {"flip": False, "shift": 1, "rotate": 8.0, "scale": 0.08, "label_smoothing": 0.1}
 OWN: dict[str, Any] = {  # of a person's own, for a side of 32: nobody knows whether they mean the same when mirrored
-    **{"flip": False, "shift": 2, "cutout": 0, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.1},
+    **{"flip": False, "shift": 2, "cutout": 0, "mixup": False, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.1},
 }
 SCENES: dict[str, Any] = {  # they are made by chance already
     **{"batch_size": 50, "flip": False, "shift": 0, "rotate": 0.0, "scale": 0.0, "label_smoothing": 0.0},
@@ -76,7 +77,7 @@ QUICK_BUDGET = {"mlp": 400_000, "cnn": 150_000}  # images shown in all; 24,000 f
 QUICK_EPOCHS = (3, 8)  # at least, at most
 EPOCHS: dict[str, dict[str, tuple[int, int]]] = {  # for photos, for digits; other models as resnet
     "fast": {"mlp": (30, 10), "cnn": (9, 4), "resnet": (18, 3), "speednet": (22, 3), "fcn": (0, 12)},
-    "best": {"mlp": (60, 30), "cnn": (26, 12), "resnet": (24, 10), "speednet": (40, 10), "fcn": (0, 36)},
+    "best": {"mlp": (160, 30), "cnn": (26, 12), "resnet": (24, 10), "speednet": (40, 10), "fcn": (0, 36)},
 }
 SMALL_SET, SMALL_SET_EPOCHS = 10_000, 5  # times as many epochs, of a set with fewer training images
 LEAST_STEPS = {"quick": 200, "fast": 400, "best": 1000}  # of learning: of a few pictures that takes many epochs

@@ -144,6 +144,8 @@ def test_a_network_that_does_not_answer_what_the_data_set_asks_is_refused_with_t
         TrainConfig(model="fcn", dataset="mnist")
     with pytest.raises(ConfigError, match="only an FCN begins with another run's weights"):
         TrainConfig(model="cnn", dataset="mnist", init_from="ref-mnist-cnn-fast-0")
+    with pytest.raises(ConfigError, match="mixup blends images of one class each, mnist-scenes has a"):
+        TrainConfig(model="fcn", dataset="mnist-scenes", mixup=True)
 
 
 @pytest.mark.parametrize("recipe", recipes.names())
@@ -161,6 +163,15 @@ def test_a_small_network_that_learns_photos_for_long_is_kept_from_learning_them_
         for name in ("cifar10", "mnist")
     }
     assert decay.pop(("best", "cifar10")) > max(decay.values())
+
+
+def test_an_mlp_that_learns_photos_for_long_sees_them_blended():
+    mixed = {
+        (recipe, name): TrainConfig(model="mlp", dataset=name, recipe=recipe).mixup
+        for recipe in recipes.names()
+        for name in ("cifar10", "mnist")
+    }
+    assert [place for place, is_mixed in mixed.items() if is_mixed] == [("best", "cifar10")]
 
 
 def test_a_cnn_that_learns_photos_for_long_sees_them_changed_more():

@@ -1,6 +1,6 @@
 """Random changes of whole batches of images, the same whenever (seed, epoch, step) are the same.
 
-Owns: the random numbers of a step, and flip, shift, cutout, rotation, scale and size on tensors, on any device.
+Owns: the random numbers of a step, and flip, shift, cutout, rotation, scale, mixup and size on tensors, on any device.
 Nothing is drawn from a global generator, so a training that resumes meets the same batches. Leaves to the caller when
 to use what, and turning uint8 into floats.
 """
@@ -90,6 +90,21 @@ def flip_shift(images: Tensor, generator: Generator, flip: bool | Tensor, shift:
     if flip is not False:
         columns = torch.where(flip[:, None], columns.flip(1), columns)
     return _gather(images, rows, columns)
+
+
+def mixup(images: Tensor, shares: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Blend each image with another of the batch, by a share of its own, and what they show by the same.
+
+    images: float [N, C, H, W]. shares: float [N, K], of each class in an image. An image keeps one half to all of
+    itself, every share as likely as another.
+
+    Returns the same shapes and dtypes, new memory.
+
+    Source: Zhang et al. 2017, mixup: Beyond Empirical Risk Minimization (arXiv:1710.09412), with alpha 1.
+    """
+    own = torch.rand(len(images), 1, generator=generator, device=images.device) / 2 + 0.5
+    other = torch.randperm(len(images), generator=generator, device=images.device)
+    return torch.lerp(images[other], images, own[:, :, None, None]), torch.lerp(shares[other], shares, own)
 
 
 def cutout(images: Tensor, generator: Generator, size: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from core import models
 from core.config import SMALL_SIDE
-from core.data.augment import Augmentation, shrink, step_generator
+from core.data.augment import Augmentation, mixup, shrink, step_generator
 from core.data.ink.dataset import step_scenes
 from core.errors import CheckpointError, shown
 from core.evaluation import Evaluation, evaluate
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from core.data import Dataset, Split
 
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of the tensors in a State
-ORDER, SUBSET, DROPOUT, MIRROR = 1, 2, 3, 4  # streams of random numbers beside the augmentation's
+ORDER, SUBSET, DROPOUT, MIRROR, MIX = 1, 2, 3, 4, 5  # streams of random numbers beside the augmentation's
 
 
 @dataclass
@@ -108,7 +108,8 @@ class Learner:
         self.optimizer.step()
         self.progress.step += 1
         self.progress.position += 1
-        return loss.detach(), (logits.detach().argmax(1) == labels).float().mean()
+        wanted = labels.argmax(1) if labels.is_floating_point() else labels
+        return loss.detach(), (logits.detach().argmax(1) == wanted).float().mean()
 
     def validate(self) -> Evaluation:
         """The network on the whole validation split; its loss is the one that is trained, label smoothing included.
@@ -159,7 +160,10 @@ class Learner:
             return evaluate(self.model, split, label_smoothing=self.config.label_smoothing)
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Float32 [B, C, H, W] in 0..1, channels_last, augmented or made anew, and int64 labels [B] or [B, H, W]."""
+        """Float32 [B, C, H, W] in 0..1, channels_last, augmented or made anew, and int64 labels [B] or [B, H, W].
+
+        Blended images have float32 labels [B, classes], the share of each class.
+        """
         place = (self.config.seed, self.progress.epoch, self.progress.position)
         torch.manual_seed(step_generator(*place, stream=DROPOUT).initial_seed())  # for dropout and its like
         if self.data.maker is not None:
@@ -173,7 +177,11 @@ class Learner:
         pixels = images.float().div_(255)
         if self.progress.step < self.config.low_resolution * self.total_steps:
             pixels = shrink(pixels, SMALL_SIDE)
-        return pixels.contiguous(memory_format=torch.channels_last), self.labels[index]
+        labels = self.labels[index]
+        if self.config.mixup:
+            generator = step_generator(*place, device=self.device.type, stream=MIX)
+            pixels, labels = mixup(pixels, F.one_hot(labels, len(self.data.classes)).float(), generator)
+        return pixels.contiguous(memory_format=torch.channels_last), labels
 
 
 def build_model(config: TrainConfig, data: Dataset, subset: Tensor) -> nn.Module:

@@ -27,7 +27,7 @@ GROUPS = {
         *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "warmup"),
         *("momentum", "weight_decay", "label_smoothing", "patience"),
     ),
-    "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale", "low_resolution"),
+    "Images": ("train_size", "flip", "shift", "cutout", "rotate", "scale", "mixup", "low_resolution"),
     "Network and its start": ("width", "whiten", "identity", "fixed_scales", "silu", "init_from"),
     "Machine": ("precision", "device", "threads", "devices"),
 }

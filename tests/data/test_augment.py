@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from core.data.augment import Augmentation, affine, cutout, flip_shift, shrink, step_generator, warp
+from core.data.augment import Augmentation, affine, cutout, flip_shift, mixup, shrink, step_generator, warp
 from core.errors import ConfigError
 
 SHAPES = [(4, 3, 32, 32), (5, 1, 28, 28), (3, 2, 9, 14), (2, 3, 1, 1)]
@@ -151,6 +151,31 @@ def test_cutout_blanks_one_square_cut_at_the_edges_in_the_mean_colour():
     heights, widths = blank.any(2).sum(1), blank.any(1).sum(1)
     assert blank.sum((1, 2)).equal(heights * widths)  # a full rectangle
     assert set(heights.tolist()) == set(widths.tolist()) == {2, 3, 4}  # cut when the centre is near an edge
+
+
+def test_mixup_blends_pixels_and_classes_by_the_same_shares():
+    count = 400
+    values = torch.arange(float(count))
+    images = values[:, None, None, None].expand(count, 3, 2, 2)  # image i is i all over, of class i
+    blended, shares = mixup(images, torch.eye(count), step_generator(0, 0, 0))
+    torch.testing.assert_close(blended, (shares @ values)[:, None, None, None].expand_as(blended), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(shares.sum(1), torch.ones(count))
+    own = shares.diagonal()
+    assert own.min() >= 0.5
+    assert own.mean() == pytest.approx(0.75, abs=0.03)
+    assert own.std() == pytest.approx(0.5 / math.sqrt(12), abs=0.02)
+    others = (shares - torch.diag(own)).argmax(1)
+    assert len(others.unique()) > count - 5  # each is blended into one other, but for those that met themselves
+
+
+def test_mixup_by_the_same_numbers_is_the_same_and_leaves_its_input_alone():
+    images, shares = torch.rand(8, 3, 4, 4), torch.eye(8)
+    before = images.clone()
+    first, second = (mixup(images, shares, step_generator(0, 1, 2)) for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert not torch.equal(first[0], mixup(images, shares, step_generator(0, 1, 3))[0])
+    assert torch.equal(images, before)
 
 
 def test_the_centre_of_a_cutout_is_any_pixel_equally_often():

@@ -25,7 +25,7 @@ from core.training.together import Leader, TeamLearner
 CONFIGS = [
     TrainConfig(
         model=model, dataset=dataset, width=width, batch_size=25, train_size=100, shift=2, cutout=6, flip=True,
-        threads=1, precision="float32", optimizer="sgd", learning_rate=1e-3, epochs=2,
+        mixup=model == "mlp", threads=1, precision="float32", optimizer="sgd", learning_rate=1e-3, epochs=2,
     )
     for model, dataset, width in (("mlp", "mnist-mini", 32), ("cnn", "cifar10-mini", 8), ("resnet", "cifar10-mini", 8))
 ]  # fmt: skip

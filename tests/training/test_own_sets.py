@@ -82,6 +82,11 @@ def test_of_pictures_that_nobody_knows_speednet_blanks_and_shrinks_none(known):
     assert (fast.cutout, fast.low_resolution, fast.flip, fast.momentum) == (0, 0.0, False, 0.6)
 
 
+def test_pictures_that_nobody_knows_are_not_blended(known):
+    assert TrainConfig(model="mlp", dataset="cifar10", recipe="best").mixup
+    assert not TrainConfig(model="mlp", dataset=known(LARGE, (3, 32, 32)).name, recipe="best").mixup
+
+
 @pytest.mark.parametrize("model", models.names("classes"))
 def test_a_quick_run_learns_a_hundred_pictures_of_each_class(shapes, model, monkeypatch):
     """By brightness alone they can be told apart, as any network finds."""

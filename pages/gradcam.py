@@ -247,7 +247,7 @@ def main() -> None:
 
 try:
     if state.arrive("gradcam"):
-        state.check_link("models", state.is_run, "the id of a run that is here")
+        state.check_link("models", cam.is_offered, "the id of a run on photographs whose weights are here")
         state.check_link("image", gallery.is_place, "the place of a test image that is on this machine")
     main()
 except LabError as error:  # damaged data: the one place that every part of the page depends on

@@ -117,6 +117,11 @@ def offered() -> list[Network]:
     return sorted(found, key=lambda network: names.index(network.model))
 
 
+def is_offered(run_id: str) -> bool:
+    """Whether there is such a run on these pictures, and its weights are here."""
+    return any(network.run.id == run_id for network in offered())
+
+
 def first_choice(networks: list[Network]) -> list[Network]:
     """The first, and beside it one of another model, of the same recipe where there is one."""
     others = [network for network in networks if network.model != networks[0].model]

@@ -18,7 +18,7 @@ from core.data.pictures import labels
 from core.explain import Following, Stage
 from core.explain.faithfulness import Faithfulness
 from core.files import write_json
-from pages.ui import cam, further, gallery, overlay, said, verdicts
+from pages.ui import cam, further, gallery, overlay, said, verdicts, words
 from tests.load.explain import make_networks
 from tests.pages.conftest import button, text_of
 
@@ -88,6 +88,15 @@ def test_networks_of_one_name_are_told_apart(open_page, store):
     app = open_page("gradcam", judge="false", models=runs)
     assert len(app.image) == 2
     assert all(run_id in " ".join(app.multiselect(key="gradcam-networks").options) for run_id in runs)
+
+
+def test_a_link_to_a_run_without_weights_says_so_and_shows_the_others(open_page, networks, store):
+    bare = store.create(networks["cnn"].config)
+    app = open_page("gradcam", models=[networks["cnn"].id, bare.id], judge="false")
+    assert words.md(bare.id) in app.error[0].value
+    assert "a run on photographs whose weights are here" in app.error[0].value
+    assert app.multiselect(key="gradcam-networks").value == [networks["cnn"].id]
+    assert "".join(app.query_params["models"]) == networks["cnn"].id
 
 
 def test_every_map_has_its_verdict_in_words_and_numbers(open_page, networks):

@@ -119,7 +119,7 @@ def offered() -> list[Network]:
 
 def is_offered(run_id: str) -> bool:
     """Whether there is such a run on these pictures, and its weights are here."""
-    return any(network.run.id == run_id for network in offered())
+    return state.is_run(run_id) and _network(state.store().get(run_id)) is not None
 
 
 def first_choice(networks: list[Network]) -> list[Network]:
